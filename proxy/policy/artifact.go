@@ -1,0 +1,134 @@
+package policy
+
+import (
+	"net/http"
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// Artifacts are recognised by the shape of URL and answer, never by a host's
+// name: mirrors and private registries have the same shapes.
+
+type rules struct {
+	index, moving, digest, goModule, packaged, numbered, release, archive *regexp.Regexp
+}
+
+// shapes are compiled when the first URL is judged, not at each start.
+var shapes = sync.OnceValue(func() rules {
+	return rules{
+		// Names that stay while their content changes, whatever folder they are in.
+		index: regexp.MustCompile(`(?i)^(index|packages|sources|release|inrelease|contents|translation|components|repomd|repodata|` +
+			`current_repodata|primary|filelists|other|comps|updateinfo|apkindex|manifest|metadata|maven-metadata|latest|current|` +
+			`nightly|stable|specs|latest_specs|prerelease_specs|versions|names|catalog|channel|timestamp|root|targets|mirrors|` +
+			`packages\.details|listing|archive-contents|dep-11)([-_.]|$)`),
+		// A digest or a commit names its bytes: 40 hexadecimal digits or more.
+		digest: regexp.MustCompile(`(?i)(^|[^0-9a-z])([0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{60}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})([^0-9a-z]|$)`),
+		// GOPROXY: only a canonical version (with a possible pseudo-version) is fixed.
+		goModule: regexp.MustCompile(`/@v/v\d+\.\d+\.\d+[^/]*\.(info|mod|zip|ziphash)$`),
+		// Formats whose names must hold a version.
+		packaged: regexp.MustCompile(`(?i)[-_.](v?\d[^/]*)\.(whl|egg|gem|crate|deb|udeb|ddeb|dsc|rpm|drpm|apk|nupkg|snupkg|conda|gemspec\.rz|whl\.metadata)$`),
+		// name-1.2.3.ext
+		numbered: regexp.MustCompile(`(?i)(^|[-_.@+~])[vr]?\d+\.\d+[^/]*$`),
+		// .../1.2.3/name.ext or .../v1.2.3/name
+		release: regexp.MustCompile(`(?i)/[^/]*v?\d+\.\d+\.\d+[^/]*/[^/]+$`),
+		archive: regexp.MustCompile(`(?i)\.(tgz|tbz2?|txz|tar|tar\.(gz|bz2|xz|zst|lz|lzma|br)|zip|gz|xz|bz2|zst|7z|jar|war|ear|aar|klib|pom|module|exe|` +
+			`msi|dmg|pkg|appimage|bin|so|dll|wasm|whl|sh|run|asc|sig|sign|minisig|pem|sha1|sha256|sha512|md5|sha256sum|sha512sum|buildinfo|` +
+			`sbom|json\.gz|node|vsix|iso|img|qcow2|mod)$`),
+		// Words that say so wherever they stand in a name.
+		moving: regexp.MustCompile(`(?i)(^|[-_.])(latest|nightly|snapshot|current)([-_.]|$)`),
+	}
+})
+
+// Artifact tells whether the answer for a URL is one that never changes, and
+// by what that was seen.
+func Artifact(u *url.URL, status int, answer http.Header) (string, bool) {
+	why, ok := artifactName(u.Path)
+	if !ok {
+		return "", false
+	}
+	// A log-in or error page sent with 200 is not what the name says.
+	base := strings.ToLower(path.Base(u.Path))
+	html := strings.HasPrefix(answer.Get("Content-Type"), "text/html")
+	if status == http.StatusOK && html && !strings.HasSuffix(base, ".html") && !strings.HasSuffix(base, ".htm") {
+		return "", false
+	}
+	return why, true
+}
+
+func artifactName(p string) (string, bool) {
+	base, shapes := path.Base(p), shapes()
+	switch {
+	case strings.HasSuffix(p, "/"):
+		return "", false
+	case strings.Contains(p, "/by-hash/"):
+		return "artifact: digest", true
+	case strings.Contains(p, "/info/refs"), strings.HasSuffix(p, "/git-upload-pack"), strings.HasSuffix(p, "/git-receive-pack"):
+		return "", false
+	case shapes.digest.MatchString(p), splitDigest(p):
+		return "artifact: digest", true
+	case shapes.goModule.MatchString(p):
+		return "artifact: module version", true
+	case strings.Contains(p, "/@v/"), strings.HasSuffix(p, "/@latest"):
+		return "", false
+	case checksumTile(p):
+		return "artifact: checksum database", true
+	// Formats and layouts that name a version come before the words below: a
+	// package may well be called latest-version.
+	case shapes.packaged.MatchString(base), npmTarball(p):
+		return "artifact: version in name", true
+	case mavenRelease(p), crateDownload(p):
+		return "artifact: version in path", true
+	case shapes.moving.MatchString(base), shapes.index.MatchString(base), !shapes.archive.MatchString(base):
+		return "", false
+	case shapes.numbered.MatchString(base):
+		return "artifact: version in name", true
+	case shapes.release.MatchString(p):
+		return "artifact: version in path", true
+	}
+	return "", false
+}
+
+// splitDigest sees the digest that a file host spreads over folders:
+// /packages/ab/cd/<60 hexadecimal digits>/name.
+func splitDigest(p string) bool {
+	parts := strings.Split(p, "/")
+	for i := 2; i < len(parts); i++ {
+		if len(parts[i-2]) == 2 && len(parts[i-1]) == 2 && len(parts[i]) >= 28 && isHex(parts[i-2]+parts[i-1]+parts[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+func isHex(s string) bool { return strings.Trim(strings.ToLower(s), "0123456789abcdef") == "" }
+
+// checksumTile sees a Go checksum database's tiles and look-ups, whose content
+// is fixed (golang.org/x/mod/sumdb). The signed tree head, /latest, is not.
+func checksumTile(p string) bool {
+	return strings.Contains(p, "/tile/8/") || strings.Contains(p, "/tile/2/") ||
+		strings.Contains(p, "/lookup/") && strings.Contains(path.Base(p), "@v")
+}
+
+// mavenRelease sees a repository's .../ARTIFACT/VERSION/ARTIFACT-VERSION.EXT,
+// where a version may be a single number.
+func mavenRelease(p string) bool {
+	parts := strings.Split(p, "/")
+	n := len(parts)
+	return n >= 4 && parts[n-2] != "" && !strings.HasSuffix(parts[n-2], "-SNAPSHOT") &&
+		strings.HasPrefix(parts[n-1], parts[n-3]+"-"+parts[n-2])
+}
+
+// npmTarball sees a registry's .../NAME/-/NAME-VERSION.tgz.
+func npmTarball(p string) bool {
+	dir, base := path.Split(p)
+	return strings.HasSuffix(dir, "/-/") && strings.HasSuffix(base, ".tgz") && shapes().numbered.MatchString(base)
+}
+
+// crateDownload sees a registry's /NAME/VERSION/download.
+func crateDownload(p string) bool {
+	dir, base := path.Split(p)
+	return base == "download" && shapes().numbered.MatchString(path.Base(strings.TrimSuffix(dir, "/")))
+}

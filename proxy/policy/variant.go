@@ -1,0 +1,123 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Representation names the form that a request's Accept field asks for where a
+// kind of registry is known to offer several; "" is the ordinary form. The
+// name goes into the file's name.
+//
+// It looks at the preferred media type only: clients' lists differ by version,
+// the first choice doesn't.
+func Representation(u *url.URL, req http.Header) string {
+	if _, fixed := artifactName(u.Path); fixed {
+		return ""
+	}
+	types := mediaTypes(req)
+	if len(types) == 0 {
+		return ""
+	}
+	switch first := types[0]; {
+	case first == "application/vnd.npm.install-v1+json":
+		return "npm.install-v1"
+	case strings.HasPrefix(first, "application/vnd.pypi.simple.") && strings.HasSuffix(first, "+json"):
+		return strings.TrimSuffix(strings.TrimPrefix(first, "application/vnd."), "+json")
+	case strings.Contains(u.Path, "/manifests/"):
+		return "accept-" + digest(strings.Join(slices.Sorted(slices.Values(types)), ","))
+	}
+	return ""
+}
+
+// mediaTypes lists the types of an Accept field, the preferred ones first,
+// without parameters (RFC 9110 section 12.5.1).
+func mediaTypes(req http.Header) []string {
+	type choice struct {
+		name    string
+		quality string
+	}
+	var all []choice
+	for _, line := range req.Values("Accept") {
+		for item := range strings.SplitSeq(line, ",") {
+			name, params, _ := strings.Cut(item, ";")
+			c := choice{strings.ToLower(strings.TrimSpace(name)), "1"}
+			for p := range strings.SplitSeq(params, ";") {
+				if k, v, ok := strings.Cut(strings.TrimSpace(p), "="); ok && strings.EqualFold(k, "q") {
+					c.quality = v
+				}
+			}
+			if c.name != "" {
+				all = append(all, c)
+			}
+		}
+	}
+	// Qualities are "1", "1.0", "0.8": their order as text is that as numbers.
+	slices.SortStableFunc(all, func(a, b choice) int {
+		return strings.Compare(normalQuality(b.quality), normalQuality(a.quality))
+	})
+	names := make([]string, len(all))
+	for i, c := range all {
+		names[i] = c.name
+	}
+	return names
+}
+
+func normalQuality(q string) string { return strings.TrimRight(strings.TrimRight(q, "0"), ".") }
+
+// ignored are the fields that answers vary by and caches of builds must not:
+// they differ with each client, and the bytes kept are the same (encodings are
+// undone, credentials have variants of their own).
+var ignored = []string{
+	"accept-encoding", "user-agent", "authorization", "cookie", "x-requested-with",
+	"x-forwarded-proto", "x-forwarded-for", "x-forwarded-host", "fastly-ssl", "x-client-cert",
+	"access-control-request-method", "access-control-request-headers",
+}
+
+// Selecting lists the request fields that an answer was selected by: its Vary
+// (RFC 9111 section 4.1) less those that don't matter here, in lower case,
+// sorted, each once.
+func Selecting(answer http.Header) []string {
+	var names []string
+	for _, line := range answer.Values("Vary") {
+		for name := range strings.SplitSeq(line, ",") {
+			name = strings.ToLower(strings.TrimSpace(name))
+			if name != "" && name != "*" && !slices.Contains(ignored, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Selected are the values of the selecting fields in a request.
+func Selected(names []string, req http.Header) map[string]string {
+	if len(names) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(names))
+	for _, name := range names {
+		m[name] = strings.Join(strings.Fields(strings.Join(req.Values(name), ", ")), " ")
+	}
+	return m
+}
+
+// VaryLabel names a variant after the values that selected it.
+func VaryLabel(selected map[string]string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(selected)) {
+		b.WriteString(name + ":" + selected[name] + "\n")
+	}
+	return "vary-" + digest(b.String())
+}
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:6])
+}

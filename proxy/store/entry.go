@@ -1,0 +1,186 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime"
+	"net/http"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Entry is a kept answer. Close it.
+type Entry struct {
+	Meta
+	// File is the body, nil when the answer is an error or a redirect.
+	File *os.File
+	// Own is set for a file that a user put there: it has no metadata.
+	Own bool
+}
+
+// Close releases the body.
+func (e *Entry) Close() {
+	if e.File != nil {
+		e.File.Close()
+	}
+}
+
+// MissError says why nothing that could be served was found.
+type MissError struct{ Reason string }
+
+func (e *MissError) Error() string { return e.Reason }
+
+func miss(format string, a ...any) (*Entry, error) {
+	return nil, &MissError{fmt.Sprintf(format, a...)}
+}
+
+// Get opens the kept answer for a key and a variant. Whatever goes wrong is a
+// *MissError.
+func (s *Store) Get(k Key, variant string) (*Entry, error) {
+	f, fi, err := s.openBody(k.Name(variant))
+	if err != nil {
+		return s.getStatus(k, variant, err)
+	}
+	m, err := s.readMeta(k, variant)
+	switch {
+	case err == nil && m.Size == fi.Size() && m.ModTime.Equal(fi.ModTime()):
+		return &Entry{Meta: *m, File: f}, nil
+	case err == nil && m.Size == fi.Size() && s.sameDigest(f, m.SHA256):
+		// A restored archive has new times: the digest decides, once.
+		m.ModTime = fi.ModTime()
+		if !s.readOnly {
+			s.writeMeta(k, variant, m) // only spares the next digest
+		}
+		return &Entry{Meta: *m, File: f}, nil
+	case err == nil && m.ModTime.Equal(fi.ModTime()):
+		f.Close()
+		return miss("its file was cut: %d of %d bytes", fi.Size(), m.Size)
+	case errors.Is(err, errDamaged):
+		f.Close()
+		return miss("%v", err)
+	case s.writing(k, variant):
+		f.Close()
+		return miss("not in the cache")
+	}
+	return ownEntry(k, f, fi), nil
+}
+
+// openBody opens the document's file, which is inside its folder when the name
+// is a folder too.
+func (s *Store) openBody(name string) (*os.File, fs.FileInfo, error) {
+	f, err := s.root.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	fi, err := f.Stat()
+	if err == nil && fi.IsDir() {
+		f.Close()
+		if f, err = s.root.Open(name + "/" + selfName); err != nil {
+			return nil, nil, err
+		}
+		fi, err = f.Stat()
+	}
+	if err == nil && !fi.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", name)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, fi, nil
+}
+
+// getStatus reads an error answer: a dangling link to a status code.
+func (s *Store) getStatus(k Key, variant string, cause error) (*Entry, error) {
+	if !errors.Is(cause, fs.ErrNotExist) && !errors.Is(cause, syscall.ENOTDIR) {
+		return miss("cannot be read: %v", cause)
+	}
+	name := k.Name(variant)
+	target, err := s.root.Readlink(name)
+	if err != nil {
+		target, err = s.root.Readlink(name + "/" + selfName)
+	}
+	if err != nil {
+		return miss("not in the cache")
+	}
+	status, err := strconv.Atoi(target)
+	if err != nil || status < 300 || status > 599 {
+		return miss("its link to %q is no status code", target)
+	}
+	m, err := s.readMeta(k, variant)
+	if err == nil && m.Status == status {
+		return &Entry{Meta: *m}, nil
+	}
+	return &Entry{Own: true, Meta: Meta{URL: k.URL("https"), Status: status, Header: http.Header{}}}, nil
+}
+
+// sameDigest tells whether a file holds what its metadata says.
+func (s *Store) sameDigest(f *os.File, want string) bool {
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return false
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return false
+	}
+	return hex.EncodeToString(h.Sum(nil)) == want
+}
+
+// ownEntry describes a file that somebody put into the directory.
+func ownEntry(k Key, f *os.File, fi fs.FileInfo) *Entry {
+	h := http.Header{}
+	h.Set("Content-Type", typeOf(k))
+	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, fi.ModTime().UnixNano(), fi.Size()))
+	h.Set("Last-Modified", fi.ModTime().UTC().Format(http.TimeFormat))
+	return &Entry{
+		File: f,
+		Own:  true,
+		Meta: Meta{
+			URL: k.URL("https"), Status: http.StatusOK, Header: h,
+			Received: fi.ModTime(), Requested: fi.ModTime(),
+			Size: fi.Size(), ModTime: fi.ModTime(),
+		},
+	}
+}
+
+// typeOf guesses a media type from the name alone, as nothing else is known.
+func typeOf(k Key) string {
+	p, _, _ := strings.Cut(k.Target, "?")
+	if strings.HasSuffix(p, "/") {
+		return "text/html; charset=utf-8"
+	}
+	if t := mime.TypeByExtension(path.Ext(p)); t != "" {
+		return t
+	}
+	return "application/octet-stream"
+}
+
+// Touch replaces the metadata of an answer whose body stays: a 304 brought new
+// header fields. It is an error when the body is no longer the one described.
+func (s *Store) Touch(k Key, variant string, m Meta) error {
+	if s.readOnly {
+		return ErrReadOnly
+	}
+	return s.writeMeta(k, variant, &m)
+}
+
+// Index tells whether a folder of the key's name holds an index document, as
+// for a server that redirects /name to /name/.
+func (s *Store) Index(k Key) bool {
+	if strings.Contains(k.Target, "?") || strings.HasSuffix(k.Target, "/") {
+		return false
+	}
+	fi, err := s.root.Lstat(Key{Host: k.Host, Target: k.Target + "/"}.Name(""))
+	return err == nil && fi.Mode().IsRegular()
+}
+
+// Kept is when an own entry's file was put there, for callers that show it.
+func (e *Entry) Kept() time.Time { return e.Received }

@@ -1,0 +1,147 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+)
+
+// lockTable holds what only one goroutine of a process may do at a time.
+type lockTable struct {
+	folders sync.Mutex // turning documents into folders
+}
+
+// Lock is the right to fetch one document. One process has it at a time.
+//
+// Its file is there from before a document is changed until both body and
+// metadata are in place, and names the document. A file that nobody holds is
+// therefore the trace of a killed process: sweep mends what that one left.
+type Lock struct {
+	store *Store
+	file  *os.File
+	name  string
+}
+
+// lockPoll is how often a lock that another process holds is tried again.
+// Polling works on every file system and can be cancelled, flock(2) can't.
+const lockPoll = 5 * time.Millisecond
+
+func lockName(k Key, variant string) string {
+	sum := sha256.Sum256([]byte(k.Name(variant)))
+	return locksDir + "/" + hex.EncodeToString(sum[:16])
+}
+
+// Lock waits until no other process fetches the document. In a read-only
+// store, where nothing is kept, it returns at once.
+func (s *Store) Lock(ctx context.Context, k Key, variant string) (*Lock, error) {
+	if s.readOnly {
+		return &Lock{}, nil
+	}
+	for {
+		l, err := s.tryLock(lockName(k, variant))
+		if err != nil {
+			return nil, err
+		}
+		if l != nil {
+			_, err := l.file.WriteAt([]byte(k.Name(variant)), 0)
+			if err != nil {
+				// A full disk: nothing will be kept, so nothing need be mended.
+				l.Unlock()
+				return &Lock{}, nil
+			}
+			return l, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(lockPoll):
+		}
+	}
+}
+
+// tryLock returns nil and no error when another holds the lock.
+func (s *Store) tryLock(name string) (*Lock, error) {
+	f, err := s.root.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, err
+		}
+		return &Lock{}, nil // a full disk: fetch without
+	}
+	if !flockFile(f) {
+		f.Close()
+		return nil, nil
+	}
+	// Whoever had the lock may have removed the file since it was opened.
+	opened, err1 := f.Stat()
+	named, err2 := s.root.Lstat(name)
+	if err1 != nil || err2 != nil || !os.SameFile(opened, named) {
+		f.Close()
+		return nil, nil
+	}
+	return &Lock{store: s, file: f, name: name}, nil
+}
+
+// Unlock gives the right back. The zero Lock may be unlocked.
+func (l *Lock) Unlock() {
+	if l == nil || l.file == nil {
+		return
+	}
+	l.store.root.Remove(l.name)
+	l.file.Close()
+	l.file = nil
+}
+
+// writing tells whether a document is being changed, or was when a process
+// died: then its file may lack its metadata.
+func (s *Store) writing(k Key, variant string) bool {
+	_, err := s.root.Lstat(lockName(k, variant))
+	return err == nil
+}
+
+// sweep mends what killed processes left: a body whose metadata never came
+// would pass for a user's own file.
+func (s *Store) sweep() {
+	dir, err := s.root.Open(locksDir)
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1) // a part is swept as well as all
+	for _, n := range names {
+		l, err := s.tryLock(locksDir + "/" + n)
+		if err != nil || l == nil || l.file == nil {
+			continue
+		}
+		s.mend(l.file)
+		l.Unlock()
+	}
+}
+
+// mend removes the document that a lock's file names if it has no metadata of
+// its own.
+func (s *Store) mend(lock io.Reader) {
+	name, err := io.ReadAll(io.LimitReader(lock, 64<<10))
+	if err != nil || len(name) == 0 {
+		return
+	}
+	k, variant, err := ParseName(string(name))
+	if err != nil {
+		return
+	}
+	f, fi, err := s.openBody(string(name))
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	m, err := s.readMeta(k, variant)
+	if err != nil || m.Size != fi.Size() || !m.ModTime.Equal(fi.ModTime()) && !s.sameDigest(f, m.SHA256) {
+		s.Remove(k, variant)
+	}
+}

@@ -1,0 +1,101 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path"
+	"time"
+)
+
+// Meta is what is known of a kept answer beside its bytes. Secrets (cookies,
+// credentials, signatures) have been taken out before it gets here.
+type Meta struct {
+	URL    string      `json:"url"`
+	Status int         `json:"status"`
+	Header http.Header `json:"header,omitempty"`
+	// Vary holds the request header fields that selected this answer, in
+	// lower case, as sent (RFC 9111 section 4.1).
+	Vary map[string]string `json:"vary,omitempty"`
+	// Requested and Received are the request_time and response_time of
+	// RFC 9111 section 4.2.3.
+	Requested time.Time `json:"requested"`
+	Received  time.Time `json:"received"`
+	// FetchMS is how long the answer took to arrive, in milliseconds.
+	FetchMS int64 `json:"fetch_ms"`
+	// Body is the text of an error answer, whose file is a symbolic link.
+	Body []byte `json:"body,omitempty"`
+
+	// Size, SHA256 (hexadecimal) and ModTime describe the body's file. They
+	// are set by the store and tell whether somebody changed the file.
+	Size    int64     `json:"size"`
+	SHA256  string    `json:"sha256,omitempty"`
+	ModTime time.Time `json:"mtime,omitzero"`
+}
+
+// Plain tells whether the answer came over plain http and so never answers an
+// https request.
+func (m *Meta) Plain() bool { return len(m.URL) >= 5 && m.URL[:5] == "http:" }
+
+func metaName(k Key, variant string) string {
+	return metaDir + "/" + k.Name(variant) + metaExt
+}
+
+var errDamaged = errors.New("its metadata is damaged")
+
+func (s *Store) readMeta(k Key, variant string) (*Meta, error) {
+	f, err := s.root.Open(metaName(k, variant))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var m Meta
+	if err := json.NewDecoder(f).Decode(&m); err != nil {
+		return nil, errDamaged
+	}
+	// A case-insensitive file system or a hand-made copy can bring the
+	// metadata of another document here.
+	if m.URL != k.URL("https") && m.URL != k.URL("http") {
+		return nil, fmt.Errorf("%w: it is that of %s", errDamaged, m.URL)
+	}
+	return &m, nil
+}
+
+func (s *Store) writeMeta(k Key, variant string, m *Meta) error {
+	data, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	temp := tempDir + "/" + randomName()
+	f, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = s.renameInto(temp, metaName(k, variant))
+	}
+	if err != nil {
+		s.root.Remove(temp)
+	}
+	return err
+}
+
+// renameInto renames a file to where it belongs and makes the folders on the
+// way only when they are missing, which is rare.
+func (s *Store) renameInto(from, to string) error {
+	err := s.root.Rename(from, to)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := s.root.MkdirAll(path.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return s.root.Rename(from, to)
+}

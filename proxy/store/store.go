@@ -1,0 +1,118 @@
+// Package store keeps answers as plain files in a directory.
+//
+// The body of https://HOST/PATH is the file HOST/PATH; an error answer is a
+// dangling symbolic link to its status code. All else (headers, digests,
+// locks) lives below .cachex, so that a body without metadata is a user's own
+// file and is served as such.
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"syscall"
+)
+
+// The store's own folders. None can clash with a host: a host's leading dot is
+// escaped (see Key.Name).
+const (
+	private  = ".cachex"
+	metaDir  = private + "/meta"
+	tempDir  = private + "/tmp"
+	locksDir = private + "/locks"
+)
+
+// ErrReadOnly is returned by calls that would change a read-only store.
+var ErrReadOnly = errors.New("the cache directory is read-only")
+
+// Store is a cache directory. It is safe for concurrent use, and any number of
+// processes may have the same directory open.
+type Store struct {
+	dir      string
+	root     *os.Root
+	readOnly bool
+	locks    lockTable
+	salt     []byte
+}
+
+// Open opens the cache directory dir and makes it when it is missing. A
+// directory that cannot be written to is opened read-only, as is any directory
+// when readOnly is set.
+func Open(dir string, readOnly bool) (*Store, error) {
+	if !readOnly {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{dir: dir, root: root, readOnly: readOnly}
+	if err := s.prepare(); err != nil {
+		root.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// prepare makes the private folders, or notes that the directory can only be
+// read, and reads the salt of credential hashes.
+func (s *Store) prepare() error {
+	if !s.readOnly {
+		for _, d := range []string{metaDir, tempDir, locksDir} {
+			err := s.root.MkdirAll(d, 0o755)
+			switch {
+			case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+				s.readOnly = true
+			case err != nil:
+				return fmt.Errorf("prepare %s: %w", filepath.Join(s.dir, d), err)
+			}
+		}
+	}
+	if !s.readOnly {
+		if err := s.probe(); err != nil {
+			return err
+		}
+		s.sweep()
+	}
+	return s.loadSalt()
+}
+
+// probe writes and removes one small file, so that a full or forbidden
+// directory is noticed before a build starts and not in its middle.
+func (s *Store) probe() error {
+	f, err := s.root.OpenFile(tempDir+"/probe-"+randomName(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = f.Write([]byte("cachex\n"))
+		f.Close()
+		s.root.Remove(tempDir + "/" + path.Base(f.Name()))
+	}
+	switch {
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		s.readOnly = true
+		return nil
+	case err != nil:
+		return fmt.Errorf("write to %s: %w", filepath.Join(s.dir, tempDir), err)
+	}
+	return nil
+}
+
+// Dir is the directory that the store was opened with.
+func (s *Store) Dir() string { return s.dir }
+
+// ReadOnly tells whether nothing can be kept.
+func (s *Store) ReadOnly() bool { return s.readOnly }
+
+// HasHost tells whether anything was ever kept from a host ("name" or
+// "name:port").
+func (s *Store) HasHost(host string) bool {
+	_, err := s.root.Lstat(Key{Host: host, Target: "/"}.hostName())
+	return err == nil
+}
+
+// Close releases the directory. Entries that are open stay readable.
+func (s *Store) Close() error { return s.root.Close() }

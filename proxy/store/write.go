@@ -1,0 +1,200 @@
+package store
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Writer takes a body that is still arriving. Its file may be read meanwhile.
+// End it with Commit or Abort, and Close it when nobody reads it any more.
+type Writer struct {
+	store *Store
+	file  *os.File
+	temp  string // name of the temporary file, "" while it has none
+	sum   hash.Hash
+	size  int64
+}
+
+// Create begins a body. The file has no name until Commit where the file
+// system can do that, so that a killed process leaves nothing.
+func (s *Store) Create() (*Writer, error) {
+	if s.readOnly {
+		return nil, ErrReadOnly
+	}
+	f, temp, err := s.createTemp()
+	if err != nil {
+		return nil, err
+	}
+	return &Writer{store: s, file: f, temp: temp, sum: sha256.New()}, nil
+}
+
+// File is the body so far, for readers that follow it.
+func (w *Writer) File() *os.File { return w.file }
+
+// Write appends to the body.
+func (w *Writer) Write(p []byte) (int, error) {
+	n, err := w.file.Write(p)
+	w.sum.Write(p[:n])
+	w.size += int64(n)
+	return n, err
+}
+
+// Size is the number of bytes written.
+func (w *Writer) Size() int64 { return w.size }
+
+// SHA256 is the hexadecimal digest of what was written.
+func (w *Writer) SHA256() string { return hex.EncodeToString(w.sum.Sum(nil)) }
+
+// Abort forgets the body.
+func (w *Writer) Abort() {
+	if w.temp != "" {
+		w.store.root.Remove(w.temp)
+		w.temp = ""
+	}
+}
+
+// Close releases the file. What was not committed is gone.
+func (w *Writer) Close() error {
+	w.Abort()
+	return w.file.Close()
+}
+
+// Commit makes the body the answer for a key and a variant. Size, digest and
+// time of m are filled in. The caller holds the key's Lock.
+func (w *Writer) Commit(k Key, variant string, m *Meta) error {
+	s := w.store
+	fi, err := w.file.Stat()
+	if err == nil && fi.Size() != w.size {
+		err = fmt.Errorf("the temporary file holds %d of %d bytes", fi.Size(), w.size)
+	}
+	if err == nil && w.temp == "" {
+		err = w.link()
+	}
+	if err != nil {
+		w.Abort()
+		return err
+	}
+	m.Size, m.SHA256, m.ModTime, m.Body = w.size, w.SHA256(), fi.ModTime(), nil
+	if err := s.place(w.temp, k.Name(variant)); err != nil {
+		w.Abort()
+		return err
+	}
+	w.temp = ""
+	return s.writeMeta(k, variant, m)
+}
+
+// maxStatusBody bounds the text of an error answer that is kept for replay.
+const maxStatusBody = 64 << 10
+
+// PutStatus keeps an answer that has a status code and header fields but no
+// file: an error or a redirect. Its text, when short enough, is in m.Body.
+func (s *Store) PutStatus(k Key, variant string, m *Meta) error {
+	if s.readOnly {
+		return ErrReadOnly
+	}
+	if len(m.Body) > maxStatusBody {
+		m.Body = m.Body[:maxStatusBody]
+	}
+	m.Size, m.SHA256 = int64(len(m.Body)), ""
+	if len(m.Body) > 0 {
+		sum := sha256.Sum256(m.Body)
+		m.SHA256 = hex.EncodeToString(sum[:])
+	}
+	temp := tempDir + "/" + randomName()
+	if err := s.root.Symlink(strconv.Itoa(m.Status), temp); err != nil {
+		return err
+	}
+	if err := s.place(temp, k.Name(variant)); err != nil {
+		s.root.Remove(temp)
+		return err
+	}
+	return s.writeMeta(k, variant, m)
+}
+
+// Remove forgets an answer.
+func (s *Store) Remove(k Key, variant string) error {
+	if s.readOnly {
+		return ErrReadOnly
+	}
+	name := k.Name(variant)
+	if fi, err := s.root.Lstat(name); err == nil && fi.IsDir() {
+		name += "/" + selfName
+	}
+	err := s.root.Remove(name)
+	if e := s.root.Remove(metaName(k, variant)); err == nil {
+		err = e
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// place renames a temporary file to a document's name, which may be a folder
+// already, or lie below what is a document so far.
+func (s *Store) place(temp, name string) error {
+	if fi, err := s.root.Lstat(name); err == nil && fi.IsDir() {
+		return s.root.Rename(temp, name+"/"+selfName)
+	}
+	err := s.renameInto(temp, name)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.EISDIR), errors.Is(err, fs.ErrExist):
+		return s.root.Rename(temp, name+"/"+selfName)
+	}
+	if err := s.makeFolders(path.Dir(name)); err != nil {
+		return err
+	}
+	return s.root.Rename(temp, name)
+}
+
+// makeFolders makes dir, and turns each document on the way into a folder that
+// holds it. The document stays readable but for the moment between two renames.
+func (s *Store) makeFolders(dir string) error {
+	s.locks.folders.Lock()
+	defer s.locks.folders.Unlock()
+	at := ""
+	for part := range strings.SplitSeq(dir, "/") {
+		at = path.Join(at, part)
+		err := s.root.Mkdir(at, 0o755)
+		if err == nil {
+			continue
+		}
+		fi, lerr := s.root.Lstat(at)
+		if lerr != nil {
+			return err
+		}
+		if fi.IsDir() {
+			continue
+		}
+		if err := s.intoFolder(at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) intoFolder(name string) error {
+	aside := tempDir + "/" + randomName()
+	if err := s.root.Mkdir(aside, 0o755); err != nil {
+		return err
+	}
+	if err := s.root.Rename(name, aside+"/"+selfName); err != nil {
+		s.root.Remove(aside)
+		return err
+	}
+	return s.root.Rename(aside, name)
+}
+
+func randomName() string { return rand.Text() }
