@@ -20,6 +20,9 @@ func Representation(u *url.URL, req http.Header) string {
 	if _, fixed := artifactName(u.Path); fixed {
 		return ""
 	}
+	if v := req.Get("Git-Protocol"); v != "" && strings.HasSuffix(u.Path, "/info/refs") {
+		return "git-" + strings.ReplaceAll(v, ":", ",")
+	}
 	types := mediaTypes(req)
 	if len(types) == 0 {
 		return ""

@@ -1,0 +1,230 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// destination is where a client wanted to go.
+type destination struct {
+	host string // a name where one is known, else an address
+	port uint16
+}
+
+func (d destination) String() string {
+	return net.JoinHostPort(d.host, strconv.Itoa(int(d.port)))
+}
+
+// conn is a client's connection, with what was read ahead and what is known.
+type conn struct {
+	net.Conn
+	ahead  *bufio.Reader // nil when nothing was read ahead
+	dest   destination
+	scheme string // "http" or "https", once known
+}
+
+func (c *conn) Read(p []byte) (int, error) {
+	if c.ahead != nil {
+		if c.ahead.Buffered() > 0 {
+			return c.ahead.Read(p)
+		}
+		if c.scheme != "" { // sniffing is over: the buffer may go
+			c.ahead = nil
+			return c.Conn.Read(p)
+		}
+		return c.ahead.Read(p)
+	}
+	return c.Conn.Read(p)
+}
+
+// ReadFrom lets the kernel copy files to the socket (sendfile) where it can.
+func (c *conn) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(c.Conn, r)
+}
+
+// CloseWrite ends the sending side where the connection has one.
+func (c *conn) CloseWrite() error {
+	if h, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return h.CloseWrite()
+	}
+	return c.Close()
+}
+
+func (c *conn) peek(n int) ([]byte, error) {
+	if c.ahead == nil {
+		c.ahead = bufio.NewReaderSize(c.Conn, 4<<10)
+	}
+	return c.ahead.Peek(n)
+}
+
+type connKey struct{}
+
+// connContext makes the sniffed connection known to its requests.
+func connContext(ctx context.Context, c net.Conn) context.Context {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	if s, ok := c.(*conn); ok {
+		return context.WithValue(ctx, connKey{}, s)
+	}
+	return ctx
+}
+
+// speech is what the first bytes of a connection say.
+type speech int
+
+const (
+	speaksOther speech = iota
+	speaksTLS
+	speaksHTTP
+	speaksNothing // the client closed, or waits for the server
+)
+
+// silence is how long a client may be silent before it is taken for one that
+// waits for the server's greeting. On the ports of HTTP nobody greets, and
+// browsers open connections that they use much later.
+const silence = 300 * time.Millisecond
+
+// handshakeTimeout bounds the TLS handshake of a client that has begun one.
+const handshakeTimeout = 30 * time.Second
+
+func (p *Proxy) serveConn(ctx context.Context, c *conn) {
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	greets := c.dest.port != 80 && c.dest.port != 443
+	switch s, err := c.sniff(greets); {
+	case errors.Is(err, errSilent):
+		p.serveSilent(ctx, c)
+	case err != nil:
+		c.Close()
+	case s == speaksTLS:
+		p.serveTLS(ctx, c)
+	case s == speaksHTTP:
+		c.scheme = "http"
+		p.queue.push(c)
+	default:
+		p.tunnel(ctx, c, nil)
+	}
+}
+
+var errSilent = errors.New("the client waits for the server")
+
+// sniff reads ahead until it knows what the client speaks.
+func (c *conn) sniff(greets bool) (speech, error) {
+	if greets {
+		c.SetReadDeadline(time.Now().Add(silence))
+		defer c.SetReadDeadline(time.Time{})
+	}
+	b, err := c.peek(1)
+	if err != nil {
+		var timeout net.Error
+		if errors.As(err, &timeout) && timeout.Timeout() {
+			c.ahead = nil // a bufio.Reader keeps the error
+			return speaksNothing, errSilent
+		}
+		return speaksNothing, err
+	}
+	c.SetReadDeadline(time.Now().Add(handshakeTimeout))
+	defer c.SetReadDeadline(time.Time{})
+	if b[0] == 0x16 { // a TLS handshake record (RFC 8446 section 5.1)
+		if b, _ = c.peek(2); len(b) == 2 && b[1] == 3 {
+			return speaksTLS, nil
+		}
+		return speaksOther, nil
+	}
+	return c.sniffHTTP(), nil
+}
+
+// longestMethod is enough for every registered method (RFC 9110 section 16.1).
+const longestMethod = 24
+
+// sniffHTTP looks for a request line's method and the start of its target.
+func (c *conn) sniffHTTP() speech {
+	for n := 1; n <= longestMethod; n++ {
+		b, err := c.peek(n)
+		if err != nil {
+			return speaksOther
+		}
+		switch ch := b[n-1]; {
+		case 'A' <= ch && ch <= 'Z' || ch == '-' && n > 1:
+		case ch == ' ' && n > 3:
+			method := string(b[:n-1])
+			b, err = c.peek(n + 1)
+			if err != nil {
+				return speaksOther
+			}
+			if method == "CONNECT" || bytes.ContainsRune([]byte("/*h"), rune(b[n])) {
+				return speaksHTTP
+			}
+			return speaksOther
+		default:
+			return speaksOther
+		}
+	}
+	return speaksOther
+}
+
+// serveTLS opens a TLS connection with a certificate of the run's authority.
+func (p *Proxy) serveTLS(ctx context.Context, c *conn) {
+	var hello *tls.ClientHelloInfo
+	config := &tls.Config{
+		GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+			hello = h
+			if h.ServerName != "" {
+				c.dest.host = strings.ToLower(strings.TrimSuffix(h.ServerName, "."))
+			}
+			cert, err := p.Certificate(c.dest.host)
+			if err != nil {
+				return nil, err
+			}
+			return &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: offered(h.SupportedProtos)}, nil
+		},
+	}
+	c.scheme = "https"
+	t := tls.Server(c, config)
+	hctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	err := t.HandshakeContext(hctx)
+	cancel()
+	if err != nil {
+		p.recordHandshake(c, err)
+		c.Close()
+		return
+	}
+	switch t.ConnectionState().NegotiatedProtocol {
+	case "h2", "http/1.1":
+		p.queue.push(t)
+		return
+	}
+	inner := &conn{Conn: t, dest: c.dest}
+	switch s, err := inner.sniff(c.dest.port != 443); {
+	case errors.Is(err, errSilent):
+		p.tunnel(ctx, inner, hello.SupportedProtos)
+	case err != nil:
+		t.Close()
+	case s == speaksHTTP:
+		inner.scheme = "https"
+		p.queue.push(inner)
+	default:
+		p.tunnel(ctx, inner, hello.SupportedProtos)
+	}
+}
+
+// offered is the list to negotiate from (RFC 7301): ours where the client
+// speaks HTTP or says nothing, else the client's own, so that the tunnel can
+// ask upstream for the same.
+func offered(client []string) []string {
+	ours := []string{"h2", "http/1.1"}
+	if len(client) == 0 || slices.ContainsFunc(client, func(s string) bool { return slices.Contains(ours, s) }) {
+		return ours
+	}
+	return client
+}

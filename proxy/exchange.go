@@ -1,0 +1,73 @@
+package proxy
+
+import (
+	"net/url"
+	"time"
+
+	"cachex/proxy/policy"
+)
+
+// Outcome is one word for what became of a request.
+type Outcome string
+
+// The outcomes. Their words are part of the report's format.
+const (
+	Hit         Outcome = "hit"         // from the store
+	Revalidated Outcome = "revalidated" // from the store, after a 304
+	Stale       Outcome = "stale"       // from the store, as upstream failed
+	Miss        Outcome = "miss"        // from upstream, and kept
+	Pass        Outcome = "pass"        // from upstream, not kept
+	Tunnel      Outcome = "tunnel"      // bytes that are not HTTP
+	Refused     Outcome = "refused"     // offline or denied
+	Error       Outcome = "error"       // upstream failed
+)
+
+// Outcomes lists all outcomes in the order of reports.
+func Outcomes() []Outcome {
+	return []Outcome{Hit, Revalidated, Stale, Miss, Pass, Tunnel, Refused, Error}
+}
+
+// Exchange is what happened to one request. It holds no secrets.
+type Exchange struct {
+	Method  string
+	URL     string // without password, tokens and signatures
+	Outcome Outcome
+	Reason  string
+	Status  int    // 0 when no answer was sent
+	Bytes   int64  // of the body, to the client
+	Network int64  // of the body, from upstream
+	SHA256  string // of the whole body, hexadecimal; "" when not known
+	Start   time.Time
+	Took    time.Duration
+	// Saved is how much longer the answer took when it was fetched.
+	Saved time.Duration
+}
+
+// exchange is an Exchange in the making.
+type exchange struct {
+	p       *Proxy
+	ex      Exchange
+	bytes   int64
+	network int64
+	fetched time.Duration // what the answer cost when it was fetched
+}
+
+func (p *Proxy) begin(method, rawURL string) *exchange {
+	return &exchange{p: p, ex: Exchange{Method: method, URL: rawURL, Start: time.Now()}}
+}
+
+func (p *Proxy) beginURL(method string, u *url.URL) *exchange {
+	return p.begin(method, policy.Unsigned(u).String())
+}
+
+func (x *exchange) finish(o Outcome, reason string, status int) {
+	x.ex.Outcome, x.ex.Reason, x.ex.Status = o, reason, status
+	x.ex.Bytes, x.ex.Network = x.bytes, x.network
+	x.ex.Took = time.Since(x.ex.Start)
+	if o == Hit || o == Revalidated || o == Stale {
+		x.ex.Saved = max(0, x.fetched-x.ex.Took)
+	}
+	if x.p.Record != nil {
+		x.p.Record(x.ex)
+	}
+}

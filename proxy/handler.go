@@ -1,0 +1,114 @@
+package proxy
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// ServeHTTP answers one request.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c, ok := r.Context().Value(connKey{}).(*conn)
+	if !ok {
+		http.Error(w, "cachex: the connection is not known", http.StatusInternalServerError)
+		return
+	}
+	if r.Method == http.MethodConnect {
+		p.serveConnect(w, r)
+		return
+	}
+	u, err := target(r, c)
+	if err != nil {
+		http.Error(w, "cachex: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	q := p.newQuery(r, u)
+	switch {
+	case isUpgrade(r):
+		p.pass(w, q, "upgrade to "+r.Header.Get("Upgrade"))
+	case r.Method == http.MethodGet, r.Method == http.MethodHead:
+		p.serveCached(w, q)
+	case isUploadPack(r):
+		p.serveUploadPack(w, q)
+	default:
+		p.pass(w, q, r.Method)
+	}
+}
+
+// target is the URL that a request is for: the name is the client's (Host, else
+// what its connection says), the port that of the connection.
+func target(r *http.Request, c *conn) (*url.URL, error) {
+	u := *r.URL
+	if r.URL.IsAbs() { // a client that was told of a proxy
+		if u.Scheme != "http" && u.Scheme != "https" {
+			return nil, errors.New("cannot fetch " + u.Scheme + " URLs")
+		}
+		return &u, nil
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(host, "[]")
+	if host == "" {
+		host = c.dest.host
+	}
+	if strings.ContainsAny(host, "/\\@?# ") {
+		return nil, errors.New("malformed Host")
+	}
+	u.Scheme = c.scheme
+	u.Host = host
+	if strings.Contains(host, ":") {
+		u.Host = "[" + host + "]"
+	}
+	if c.scheme == "https" && c.dest.port != 443 || c.scheme == "http" && c.dest.port != 80 {
+		u.Host = net.JoinHostPort(host, strconv.Itoa(int(c.dest.port)))
+	}
+	return &u, nil
+}
+
+// isUpgrade tells whether a request asks for another protocol on its
+// connection (RFC 9110 section 7.8). HTTP/2 without TLS is declined, as all may
+// decline it.
+func isUpgrade(r *http.Request) bool {
+	if r.ProtoMajor != 1 || r.Header.Get("Upgrade") == "" || strings.EqualFold(r.Header.Get("Upgrade"), "h2c") {
+		return false
+	}
+	for _, v := range r.Header.Values("Connection") {
+		for token := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(token), "upgrade") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// serveConnect plays the proxy for a client that was told of one: what follows
+// on the connection is treated as if it had gone to the target directly.
+func (p *Proxy) serveConnect(w http.ResponseWriter, r *http.Request) {
+	host, portText, err := net.SplitHostPort(r.Host)
+	port, perr := strconv.ParseUint(portText, 10, 16)
+	if err != nil || perr != nil || r.ProtoMajor != 1 {
+		http.Error(w, "cachex: CONNECT wants HOST:PORT over HTTP/1.1", http.StatusBadRequest)
+		return
+	}
+	raw, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		p.Log.Warn("hijack", "err", err)
+		return
+	}
+	if _, err := raw.Write([]byte("HTTP/1.1 200 Connection established\r\n\r\n")); err != nil {
+		raw.Close()
+		return
+	}
+	c := &conn{Conn: raw, dest: destination{strings.ToLower(host), uint16(port)}}
+	if buffered.Reader.Buffered() > 0 {
+		c.ahead = buffered.Reader
+	}
+	// The request's context ends with this function; the connection goes on.
+	p.conns.Go(func() { p.serveConn(p.serving, c) })
+}

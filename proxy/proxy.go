@@ -1,0 +1,200 @@
+// Package proxy answers a build's requests, from a store when it can.
+//
+// A connection's way through the package: Serve accepts it, conn.go finds out
+// what it speaks, tunnel.go carries what is not HTTP, and handler.go sends each
+// request either through the cache (cached.go, flight.go) or past it (pass.go).
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"cachex/proxy/policy"
+	"cachex/proxy/store"
+)
+
+// Proxy is a transparent HTTP and HTTPS proxy with a cache. Set its fields
+// before Serve.
+type Proxy struct {
+	// Store keeps answers. It must be set.
+	Store *store.Store
+	// Policy judges what is kept; the zero value is policy.Artifacts.
+	Policy policy.Mode
+	// Offline answers from the store alone. Upstream and Dial are never called.
+	Offline bool
+	// Upstream sends requests on; see NewTransport.
+	Upstream http.RoundTripper
+	// Dial opens connections for what is not HTTP. nil is a net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Certificate gives the certificate to show for a name or an address.
+	Certificate func(name string) (*tls.Certificate, error)
+	// Destination tells where a connection was going.
+	Destination func(net.Conn) (netip.AddrPort, error)
+	// Name is the host name that an address stands for, "" when unknown. nil
+	// knows none.
+	Name func(netip.Addr) string
+	// Record is told of each exchange when it has ended. nil ignores them. It
+	// may be called from several goroutines.
+	Record func(Exchange)
+	// Log gets what a developer of cachex wants to know. nil discards it.
+	Log *slog.Logger
+
+	serving context.Context // of Serve: what outlives a request ends with it
+	flights flights
+	conns   sync.WaitGroup
+	server  *http.Server
+	queue   *queue
+}
+
+const (
+	// Windows are bounded (PITFALLS.md 6): Go's defaults let each unread stream
+	// hold 1 MiB and each connection as much again.
+	streamWindow = 256 << 10
+	connWindow   = 1 << 20
+
+	// maxHeader is four times what common servers take, so that cachex is never
+	// the first to refuse.
+	maxHeader = 256 << 10
+
+	// idleTimeout outlasts the keep-alive of every client measured: the client
+	// should be the one to close, or it may lose a request that crosses ours.
+	idleTimeout = 10 * time.Minute
+)
+
+// Serve answers on the listeners until the context ends, and returns when all
+// connections are closed. It closes the listeners.
+func (p *Proxy) Serve(ctx context.Context, listeners []net.Listener) error {
+	if p.Log == nil {
+		p.Log = slog.New(slog.DiscardHandler)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p.serving = ctx
+	p.queue = newQueue()
+	p.server = p.newServer()
+	served := make(chan error, 1)
+	go func() { served <- p.server.Serve(p.queue) }()
+
+	var accepting sync.WaitGroup
+	for _, l := range listeners {
+		stop := context.AfterFunc(ctx, func() { l.Close() })
+		defer stop()
+		accepting.Go(func() { p.accept(ctx, l) })
+	}
+	accepting.Wait()
+	cancel()
+	p.server.Close()
+	p.flights.stop()
+	p.conns.Wait()
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (p *Proxy) newServer() *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:        p,
+		Protocols:      &protocols,
+		TLSConfig:      &tls.Config{NextProtos: []string{"h2", "http/1.1"}},
+		HTTP2:          http2Config(),
+		MaxHeaderBytes: maxHeader,
+		IdleTimeout:    idleTimeout,
+		ErrorLog:       slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug),
+		ConnContext:    connContext,
+	}
+}
+
+func http2Config() *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxConcurrentStreams:          250,
+		MaxReceiveBufferPerStream:     streamWindow,
+		MaxReceiveBufferPerConnection: connWindow,
+	}
+}
+
+func (p *Proxy) accept(ctx context.Context, l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			// Out of descriptors, or a connection that was reset while it
+			// waited: the next one may be fine, but not at once.
+			p.Log.Warn("accept", "err", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+			continue
+		}
+		p.conns.Go(func() { p.serveAccepted(ctx, c) })
+	}
+}
+
+func (p *Proxy) serveAccepted(ctx context.Context, c net.Conn) {
+	addr, err := p.Destination(c)
+	if err != nil {
+		p.Log.Warn("no destination", "err", err)
+		c.Close()
+		return
+	}
+	d := destination{host: addr.Addr().Unmap().String(), port: addr.Port()}
+	if p.Name != nil {
+		if name := p.Name(addr.Addr()); name != "" {
+			d.host = name
+		}
+	}
+	p.serveConn(ctx, &conn{Conn: c, dest: d})
+}
+
+// queue is the listener through which sniffed connections reach http.Server.
+type queue struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newQueue() *queue {
+	return &queue{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+// Accept returns the next sniffed connection.
+func (q *queue) Accept() (net.Conn, error) {
+	select {
+	case c := <-q.conns:
+		return c, nil
+	case <-q.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close makes Accept fail.
+func (q *queue) Close() error {
+	q.once.Do(func() { close(q.closed) })
+	return nil
+}
+
+// Addr is of no use to anyone.
+func (q *queue) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (q *queue) push(c net.Conn) {
+	select {
+	case q.conns <- c:
+	case <-q.closed:
+		c.Close()
+	}
+}

@@ -1,0 +1,149 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+
+	"cachex/proxy/policy"
+)
+
+// hopByHop are the request fields that are for cachex and not for upstream
+// (RFC 9110 section 7.6.1), and those that ask for less than a whole answer.
+var hopByHop = []string{
+	"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Te",
+	"Trailer", "Transfer-Encoding", "Upgrade", "Expect",
+	"Range", "If-Range", "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since",
+}
+
+// outgoing is the request for a whole answer that can be kept.
+func (p *Proxy) outgoing(ctx context.Context, q *query) *http.Request {
+	r := (&http.Request{
+		Method: q.r.Method,
+		URL:    q.url,
+		Host:   q.r.Host,
+		Header: q.r.Header.Clone(),
+	}).WithContext(ctx)
+	if r.Method == http.MethodHead {
+		r.Method = http.MethodGet
+	}
+	for _, v := range q.r.Header.Values("Connection") {
+		for name := range strings.SplitSeq(v, ",") {
+			r.Header.Del(strings.TrimSpace(name))
+		}
+	}
+	for _, name := range hopByHop {
+		r.Header.Del(name)
+	}
+	if r.Header.Get("User-Agent") == "" {
+		r.Header["User-Agent"] = []string{""} // net/http would add its own
+	}
+	if q.body != nil {
+		r.Body = io.NopCloser(bytes.NewReader(q.body))
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(q.body)), nil }
+		r.ContentLength = int64(len(q.body))
+		r.Header.Set("Accept-Encoding", "identity")
+		return r
+	}
+	// Indexes are ten times smaller when compressed. Artifacts are compressed
+	// already, and their length and digest should be those announced.
+	coding := "gzip"
+	if _, artifact := policy.Artifact(q.url, 0, http.Header{}); artifact || compressedName(q.url.Path) || q.r.Header.Get("Range") != "" {
+		coding = "identity"
+	}
+	r.Header.Set("Accept-Encoding", coding)
+	return r
+}
+
+func compressedName(path string) bool {
+	for _, ext := range []string{".gz", ".tgz", ".xz", ".bz2", ".zst", ".zip", ".br", ".lz4"} {
+		if strings.HasSuffix(path, ext) {
+			return true
+		}
+	}
+	return false
+}
+
+// setConditions makes a request ask whether the kept answer still holds.
+func setConditions(req, kept http.Header) {
+	if etag := kept.Get("ETag"); etag != "" {
+		req.Set("If-None-Match", etag)
+	}
+	if modified := kept.Get("Last-Modified"); modified != "" {
+		req.Set("If-Modified-Since", modified)
+	}
+}
+
+// decoded undoes the coding that cachex itself asked for. Others stay: the
+// bytes are then what a client would have got without cachex.
+func decoded(req *http.Request, resp *http.Response) (io.ReadCloser, error) {
+	if req.Header.Get("Accept-Encoding") != "gzip" || !strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		return resp.Body, nil
+	}
+	resp.Header.Del("Content-Encoding")
+	resp.Header.Del("Content-Length")
+	resp.ContentLength = -1
+	return &gunzip{raw: resp.Body}, nil
+}
+
+// gunzip decodes a body when it is first read, so that a header without a body
+// is no error.
+type gunzip struct {
+	raw io.ReadCloser
+	z   *gzip.Reader
+}
+
+func (g *gunzip) Read(p []byte) (int, error) {
+	if g.z == nil {
+		z, err := gzip.NewReader(g.raw)
+		if err != nil {
+			return 0, err // io.EOF for an empty body
+		}
+		g.z = z
+	}
+	n, err := g.z.Read(p)
+	if err == io.EOF {
+		// What follows the last member must be the end of the message.
+		if extra, rerr := io.Copy(io.Discard, g.raw); rerr != nil || extra > 0 {
+			err = errors.Join(errors.New("bytes after the end of the compressed body"), rerr)
+		}
+	}
+	return n, err
+}
+
+func (g *gunzip) Close() error { return g.raw.Close() }
+
+// lengthUnknown tells whether an answer ends with its connection, so that a
+// cut looks like the end. TLS tells the two apart.
+func lengthUnknown(resp *http.Response) bool {
+	return resp.ContentLength < 0 && resp.ProtoMajor == 1 && resp.TLS == nil && len(resp.TransferEncoding) == 0
+}
+
+// nearRange is how much of a file may come before a part that is asked for, or
+// be asked for, without the whole file being too much to fetch for it.
+const nearRange = 64 << 20
+
+// farRange tells whether a request wants a small part of a large file: then
+// the part alone is fetched.
+func farRange(r *http.Request, length int64) bool {
+	spec, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes=")
+	if !ok || length <= nearRange {
+		return false
+	}
+	first, last, _ := strings.Cut(spec, "-")
+	from, err := strconv.ParseInt(strings.TrimSpace(first), 10, 64)
+	if err != nil { // a suffix, or several ranges
+		return true
+	}
+	to, err := strconv.ParseInt(strings.TrimSpace(last), 10, 64)
+	if err != nil { // open: a download that goes on
+		to = length
+	}
+	return to-from < length/4 || from > nearRange
+}

@@ -1,0 +1,39 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"time"
+)
+
+// NewTransport is the transport for Proxy.Upstream: names are resolved and
+// dialled by the host, through the host's own HTTP_PROXY, HTTPS_PROXY and
+// NO_PROXY where they are set, and certificates are verified with roots.
+func NewTransport(roots *x509.CertPool) *http.Transport {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	return &http.Transport{
+		Proxy:           http.ProxyFromEnvironment,
+		DialContext:     (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig: &tls.Config{RootCAs: roots},
+		Protocols:       &protocols,
+		HTTP2:           http2Config(),
+		// Codings are asked for and undone by the cache, which must know.
+		DisableCompression:  true,
+		TLSHandshakeTimeout: handshakeTimeout,
+		// Builds open up to 50 connections to one host (ECOSYSTEMS.md 3.1) and
+		// come back to it: keep as many.
+		MaxIdleConns:        256,
+		MaxIdleConnsPerHost: 64,
+		IdleConnTimeout:     90 * time.Second,
+		// Long enough for the slowest answer that clients themselves wait for.
+		ResponseHeaderTimeout:  5 * time.Minute,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: 4 * maxHeader,
+		WriteBufferSize:        64 << 10,
+		ReadBufferSize:         64 << 10,
+	}
+}
