@@ -8,6 +8,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -33,6 +34,9 @@ type Proxy struct {
 	Upstream http.RoundTripper
 	// Dial opens connections for what is not HTTP. nil is a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Roots verify servers whose TLS carries something else than HTTP. nil is
+	// the host's own.
+	Roots func() (*x509.CertPool, error)
 	// Certificate gives the certificate to show for a name or an address.
 	Certificate func(name string) (*tls.Certificate, error)
 	// Destination tells where a connection was going.

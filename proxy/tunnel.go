@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 )
@@ -53,8 +52,12 @@ func (p *Proxy) tunnel(ctx context.Context, c *conn, protocols []string) {
 
 func (p *Proxy) dialTLS(ctx context.Context, up net.Conn, host string, protocols []string) (net.Conn, error) {
 	config := &tls.Config{ServerName: host, NextProtos: protocols}
-	if t, ok := p.Upstream.(*http.Transport); ok && t.TLSClientConfig != nil {
-		config.RootCAs = t.TLSClientConfig.RootCAs
+	if p.Roots != nil {
+		roots, err := p.Roots()
+		if err != nil {
+			return nil, err
+		}
+		config.RootCAs = roots
 	}
 	t := tls.Client(up, config)
 	return t, t.HandshakeContext(ctx)

@@ -3,15 +3,42 @@ package proxy
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
 // NewTransport is the transport for Proxy.Upstream: names are resolved and
 // dialled by the host, through the host's own HTTP_PROXY, HTTPS_PROXY and
-// NO_PROXY where they are set, and certificates are verified with roots.
-func NewTransport(roots *x509.CertPool) *http.Transport {
+// NO_PROXY where they are set, and certificates are verified with roots. These
+// are asked for when the first request is sent.
+func NewTransport(roots func() (*x509.CertPool, error)) http.RoundTripper {
+	return &lazyTransport{sync.OnceValues(func() (http.RoundTripper, error) {
+		pool, err := roots()
+		if err != nil {
+			return nil, fmt.Errorf("read the host's certificates: %w", err)
+		}
+		return transport(pool), nil
+	})}
+}
+
+// lazyTransport is a transport that is made when it is first used.
+type lazyTransport struct {
+	inner func() (http.RoundTripper, error)
+}
+
+// RoundTrip sends a request on.
+func (l *lazyTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	t, err := l.inner()
+	if err != nil {
+		return nil, err
+	}
+	return t.RoundTrip(r)
+}
+
+func transport(roots *x509.CertPool) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)

@@ -27,10 +27,10 @@ type Resolver struct {
 	// Lookup asks the host's own resolver whether a name exists. nil asks
 	// nobody: every name gets an address, as when offline.
 	Lookup func(ctx context.Context, name string) error
-	// Absent are names that an earlier run found not to exist. Note is called
-	// with each one found, when not nil.
+	// Absent tells of names that an earlier run found not to exist. Note is told
+	// of each name whether it exists. nil forgets.
 	Absent func(name string) bool
-	Note   func(name string)
+	Note   func(name string, exists bool)
 
 	mu     sync.Mutex
 	byName map[string]netip.Addr
@@ -171,13 +171,12 @@ func (r *Resolver) exists(ctx context.Context, name string, qtype uint16) bool {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	var notFound *net.DNSError
-	if err := r.Lookup(ctx, name); errors.As(err, &notFound) && notFound.IsNotFound {
-		if r.Note != nil {
-			r.Note(name)
-		}
-		return false
+	err := r.Lookup(ctx, name)
+	absent := errors.As(err, &notFound) && notFound.IsNotFound
+	if r.Note != nil && (err == nil || absent) {
+		r.Note(name, !absent)
 	}
-	return true
+	return !absent
 }
 
 // address gives a name its address, the same one as long as the range lasts.
