@@ -284,7 +284,7 @@ func (f *flight) receive(req *http.Request, u *url.URL, post bool, variant strin
 	m.Status, m.Header = resp.StatusCode, policy.KeptHeader(resp.Header)
 	m.Vary = policy.Selected(policy.Selecting(resp.Header), req.Header)
 	variant = f.place(variant, m.Vary, req.Header)
-	f.status, f.header, f.vary = m.Status, m.Header, m.Vary
+	f.status, f.header, f.vary = m.Status, liveHeader(m.Header, resp.Header), m.Vary
 	f.setLength(resp.ContentLength)
 	if resp.StatusCode != http.StatusOK {
 		f.takeText(body, variant, m)
@@ -299,6 +299,18 @@ func (f *flight) receive(req *http.Request, u *url.URL, post bool, variant strin
 	}
 	f.finish(flightKept)
 	f.takeBody(body, variant, m)
+}
+
+// liveHeader is the kept header with the redirect as it came: the signature of
+// its target is for the clients of today.
+func liveHeader(kept, got http.Header) http.Header {
+	location := got.Values("Location")
+	if len(location) == 0 {
+		return kept
+	}
+	h := kept.Clone()
+	h["Location"] = location
+	return h
 }
 
 func (f *flight) setLength(n int64) {

@@ -68,7 +68,7 @@ func KeyOf(u *url.URL) Key {
 // URL is the key's URL under a scheme.
 func (k Key) URL(scheme string) string { return scheme + "://" + k.Host + k.Target }
 
-func (k Key) hostName() string { return encodeSegment(k.Host, true) }
+func (k Key) hostName() string { return strings.Join(split(encodeSegment(k.Host, true)), "/") }
 
 // Name is the slash-separated path, relative to the cache directory, of the
 // document (variant "" is the main one). ParseName is its inverse.
@@ -103,12 +103,7 @@ func (k Key) Name(variant string) string {
 // directory.
 func ParseName(name string) (Key, string, error) {
 	parts := strings.Split(name, "/")
-	host, ok := decode(parts[0])
-	if !ok || len(parts) < 2 || host == "" {
-		return Key{}, "", ErrName
-	}
-	parts = parts[1:]
-	if len(parts) > 1 && parts[len(parts)-1] == selfName {
+	if len(parts) > 2 && parts[len(parts)-1] == selfName {
 		parts = parts[:len(parts)-1]
 	}
 	var segments []string
@@ -121,14 +116,15 @@ func ParseName(name string) (Key, string, error) {
 		segments = append(segments, joined+p)
 		joined = ""
 	}
-	if joined != "" || len(segments) == 0 {
+	if joined != "" || len(segments) < 2 {
 		return Key{}, "", ErrName
 	}
-	k, variant, ok := parseSegments(segments)
+	host, hostOK := decode(segments[0])
+	k, variant, ok := parseSegments(segments[1:])
 	k.Host = host
 	// The check makes the two functions inverses by construction: what no key
 	// is written as is no name.
-	if !ok || strings.TrimSuffix(name, "/"+selfName) != k.Name(variant) {
+	if !ok || !hostOK || host == "" || strings.TrimSuffix(name, "/"+selfName) != k.Name(variant) {
 		return Key{}, "", ErrName
 	}
 	return k, variant, nil
