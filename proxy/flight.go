@@ -385,9 +385,11 @@ func (f *flight) takeBody(body io.Reader, variant string, m *store.Meta) {
 	}
 	m.FetchMS = time.Since(m.Requested).Milliseconds()
 	m.Header = m.Header.Clone()
-	if f.keepErr == nil {
-		f.keepErr = f.writer.Commit(f.id.key, variant, m)
-		f.sum = m.SHA256
+	if f.keepError() == nil {
+		err := f.writer.Commit(f.id.key, variant, m)
+		f.mu.Lock()
+		f.keepErr, f.sum = err, m.SHA256
+		f.mu.Unlock()
 	}
 	f.end(nil)
 }
