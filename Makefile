@@ -1,0 +1,19 @@
+.PHONY: build test builds lint fuzz
+
+build:
+	CGO_ENABLED=0 go build -trimpath -o cachex ./cmd/cachex
+
+test:
+	go test -race ./...
+
+# Real builds against real registries: cold, warm and offline.
+builds: build
+	testdata/builds/run ./cachex
+
+lint:
+	golangci-lint run
+
+# A minute for each fuzz target.
+fuzz:
+	for p in ./proxy/store:FuzzURL ./proxy/store:FuzzName ./proxy/policy:FuzzJudge ./proxy:FuzzSniff ./proxy/dns:FuzzAnswer ./ca:FuzzMerge; do \
+	  go test $${p%:*} -run '^$$' -fuzz "$${p##*:}\$$" -fuzztime 60s -fuzzminimizetime 1x || exit 1; done
