@@ -1,0 +1,250 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Main runs the sandbox's first process if this is one, and does not return
+// then. Call it before anything else in main.
+func Main() {
+	if os.Args[0] != initName || os.Getpid() != 1 || len(os.Args) < 5 {
+		return
+	}
+	fd, err := strconv.Atoi(os.Args[1])
+	if err != nil {
+		return
+	}
+	unix.CloseOnExec(fd)
+	l, err := newLink(fd)
+	if err != nil {
+		os.Exit(1)
+	}
+	kept, err := strconv.ParseUint(os.Args[4], 16, 64)
+	if err != nil {
+		os.Exit(1)
+	}
+	p := &first{link: l, kept: kept, echoes: newEchoes()}
+	if err := p.run(os.Args[2], os.Args[3], os.Args[5:]); err != nil {
+		l.send(toParent{Failed: asFailure(err)}) // fails when the parent is gone
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func asFailure(err error) *failure {
+	var errno syscall.Errno
+	errors.As(err, &errno)
+	var step *StepError
+	if errors.As(err, &step) {
+		return &failure{Step: step.Step, Text: step.Err.Error(), Hint: step.Hint, Errno: errno}
+	}
+	return &failure{Text: err.Error(), Errno: errno}
+}
+
+// first is the sandbox's first process: it sets up, starts the command, and
+// ends with it. The kernel then kills the rest of the pid namespace.
+type first struct {
+	link   *link
+	kept   uint64 // the capabilities that exist outside
+	echoes *echoes
+	mounts mounts
+}
+
+func (p *first) run(hostNet, hostMount string, redirect []string) error {
+	// The death signal was cleared when this process gained capabilities.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return &StepError{Step: "tie the sandbox to cachex", Err: err}
+	}
+	if err := ownNamespaces(hostNet, hostMount); err != nil {
+		return err
+	}
+	n := Network{}
+	for _, r := range redirect {
+		ap, err := netip.ParseAddrPort(r)
+		if err != nil {
+			return &StepError{Step: "read the redirected addresses", Err: err}
+		}
+		n.Redirect = append(n.Redirect, ap)
+	}
+	sockets, err := setUpNetwork(n)
+	if err != nil {
+		return err
+	}
+	if err := p.link.send(toParent{Ready: &sockets.ready}, sockets.fds...); err != nil {
+		return &StepError{Step: "hand the sockets out", Err: err}
+	}
+	sockets.close()
+	if err := p.mounts.prepare(); err != nil {
+		return err
+	}
+	var m toInit
+	streams, err := p.link.receive(&m)
+	if err != nil || m.Start == nil || len(streams) != 3 {
+		return &StepError{Step: "wait for the command", Err: errors.Join(err, errors.New("cachex is gone"))}
+	}
+	if err := p.mounts.finish(m.Start.Trees); err != nil {
+		return err
+	}
+	return p.command(m.Start, streams)
+}
+
+// ownNamespaces makes sure that what follows changes nothing of the host's.
+func ownNamespaces(hostNet, hostMount string) error {
+	for kind, host := range map[string]string{"net": hostNet, "mnt": hostMount} {
+		if own := namespaceOf(kind); own == host || own == "?" || host == "?" {
+			return &StepError{
+				Step: "compare the namespaces",
+				Err:  fmt.Errorf("the sandbox's %s namespace is %s and the host's %s", kind, own, host),
+				Hint: "cachex changes nothing outside of a namespace of its own",
+			}
+		}
+	}
+	return nil
+}
+
+// command runs the build until it has ended.
+func (p *first) command(s *start, streams []int) error {
+	p.echoes.watch()
+	pid, err := p.fork(s, streams)
+	if err != nil {
+		return err // an ExecError once it has crossed the link
+	}
+	for _, fd := range streams {
+		unix.Close(fd)
+	}
+	if err := p.link.send(toParent{Started: true}); err != nil {
+		return &StepError{Step: "report the start", Err: err}
+	}
+	go p.obey(pid)
+	status := reap(pid)
+	state := State{Changed: p.mounts.changed()}
+	if status.Signaled() {
+		state.Signal = status.Signal()
+	} else {
+		state.Code = status.ExitStatus()
+	}
+	if err := p.link.send(toParent{Exited: &state}); err != nil {
+		return &StepError{Step: "report the end", Err: err}
+	}
+	return nil
+}
+
+// fork starts the command on a thread whose capabilities are its.
+func (p *first) fork(s *start, streams []int) (pid int, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// Never unlocked: the thread ends with the goroutine, as its
+		// capabilities are not those of the others.
+		runtime.LockOSThread()
+		if err = dropCapabilities(p.kept); err != nil {
+			err = &StepError{Step: "drop capabilities", Err: err}
+			return
+		}
+		pid, err = syscall.ForkExec(s.Path, s.Args, &syscall.ProcAttr{
+			Env:   s.Env,
+			Files: []uintptr{uintptr(streams[0]), uintptr(streams[1]), uintptr(streams[2])},
+			Sys:   &syscall.SysProcAttr{},
+		})
+	}()
+	<-done
+	return pid, err
+}
+
+// reap waits for the command, and meanwhile for every orphan that becomes ours.
+func reap(command int) syscall.WaitStatus {
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, syscall.WALL, nil)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil || pid == command {
+			return status
+		}
+	}
+}
+
+// obey passes signals on. When the parent is gone it ends the sandbox.
+func (p *first) obey(command int) {
+	for {
+		var m toInit
+		if _, err := p.link.receive(&m); err != nil {
+			os.Exit(1)
+		}
+		if m.Signal != 0 && !p.echoes.heard(m.Signal) {
+			syscall.Kill(command, m.Signal) // fails when it has just ended
+		}
+	}
+}
+
+// echoes knows which signals this process got itself. A signal that a terminal
+// sends to its whole foreground group reaches the command without us; passing
+// it on would make two of one Ctrl-C.
+type echoes struct {
+	mu      sync.Mutex
+	seen    map[os.Signal]time.Time
+	arrived chan struct{} // closed and replaced at each signal
+}
+
+const (
+	// echoWindow is longer than a loaded machine takes to deliver one signal to
+	// a group and shorter than a person needs to press a key twice.
+	echoWindow = 100 * time.Millisecond
+	// echoWait is how long the own delivery may come after the parent's.
+	echoWait = 20 * time.Millisecond
+)
+
+func newEchoes() *echoes {
+	return &echoes{seen: map[os.Signal]time.Time{}, arrived: make(chan struct{})}
+}
+
+func (e *echoes) watch() {
+	got := make(chan os.Signal, 16)
+	for _, sig := range []os.Signal{
+		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
+	} {
+		if !signal.Ignored(sig) {
+			signal.Notify(got, sig)
+		}
+	}
+	go func() { // until the process ends
+		for sig := range got {
+			e.mu.Lock()
+			e.seen[sig] = time.Now()
+			close(e.arrived)
+			e.arrived = make(chan struct{})
+			e.mu.Unlock()
+		}
+	}()
+}
+
+// heard tells whether this process got the signal too.
+func (e *echoes) heard(sig os.Signal) bool {
+	enough := time.After(echoWait)
+	for {
+		e.mu.Lock()
+		at, ok := e.seen[sig]
+		arrived := e.arrived
+		e.mu.Unlock()
+		if ok && time.Since(at) < echoWindow {
+			return true
+		}
+		select {
+		case <-arrived:
+		case <-enough:
+			return false
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/gob"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Each message is one of these structs with exactly one field set.
+type (
+	toInit struct {
+		Start  *start
+		Signal syscall.Signal
+	}
+	toParent struct {
+		Ready   *ready
+		Started bool
+		Failed  *failure
+		Exited  *State
+	}
+)
+
+// start comes with the three standard streams.
+type start struct {
+	Path      string
+	Args, Env []string
+	Trees     []Tree
+}
+
+// ready comes with sockets, in this order: TCP, DNS, DNSStream.
+type ready struct{ TCP, DNS, DNSStream int }
+
+// failure is a StepError, or an ExecError when Step is empty, on its way.
+type failure struct {
+	Step, Text, Hint string
+	Errno            syscall.Errno
+}
+
+func (f *failure) error() error {
+	if f.Step == "" {
+		return &ExecError{f.Errno}
+	}
+	return &StepError{Step: f.Step, Err: &stepCause{f.Text, f.Errno}, Hint: f.Hint}
+}
+
+// stepCause keeps an error's words and its number across the link.
+type stepCause struct {
+	text  string
+	errno syscall.Errno
+}
+
+func (e *stepCause) Error() string { return e.text }
+func (e *stepCause) Unwrap() error {
+	if e.errno == 0 {
+		return nil
+	}
+	return e.errno
+}
+
+// link sends messages and descriptors between parent and init. A frame is the
+// length (4 bytes, which the descriptors travel with) and a gob.
+type link struct {
+	conn    *net.UnixConn
+	sending sync.Mutex
+}
+
+// newLink takes over a socket.
+func newLink(fd int) (*link, error) {
+	f := os.NewFile(uintptr(fd), "cachex link")
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, err
+	}
+	return &link{conn: c.(*net.UnixConn)}, nil
+}
+
+func (l *link) send(message any, fds ...int) error {
+	var b bytes.Buffer
+	b.Write(make([]byte, 4))
+	if err := gob.NewEncoder(&b).Encode(message); err != nil {
+		return err
+	}
+	frame := b.Bytes()
+	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
+	var rights []byte
+	if len(fds) > 0 {
+		rights = unix.UnixRights(fds...)
+	}
+	l.sending.Lock()
+	defer l.sending.Unlock()
+	if _, _, err := l.conn.WriteMsgUnix(frame[:4], rights, nil); err != nil {
+		return err
+	}
+	_, err := l.conn.Write(frame[4:])
+	return err
+}
+
+// maxRights is the kernel's SCM_MAX_FD.
+const maxRights = 253
+
+func (l *link) receive(message any) (fds []int, err error) {
+	var head [4]byte
+	oob := make([]byte, unix.CmsgSpace(maxRights*4))
+	n, oobn, _, _, err := l.conn.ReadMsgUnix(head[:], oob)
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		return nil, io.EOF
+	}
+	if _, err := io.ReadFull(l.conn, head[n:]); err != nil {
+		return nil, err
+	}
+	if fds, err = rightsOf(oob[:oobn]); err != nil {
+		return nil, err
+	}
+	body := make([]byte, binary.BigEndian.Uint32(head[:]))
+	if _, err := io.ReadFull(l.conn, body); err != nil {
+		return fds, err
+	}
+	return fds, gob.NewDecoder(bytes.NewReader(body)).Decode(message)
+}
+
+func rightsOf(oob []byte) ([]int, error) {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, fmt.Errorf("control message: %w", err)
+	}
+	var fds []int
+	for i := range messages {
+		got, err := unix.ParseUnixRights(&messages[i])
+		if err != nil {
+			return nil, fmt.Errorf("descriptors: %w", err)
+		}
+		fds = append(fds, got...)
+	}
+	return fds, nil
+}
+
+func (l *link) close() { l.conn.Close() }

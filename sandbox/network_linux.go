@@ -1,0 +1,201 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// The sandbox's one address that is not loopback (TEST-NET-1, RFC 5737).
+var ownAddress = netip.MustParsePrefix("192.0.2.2/24") //nolint:gochecknoglobals // a constant
+
+const (
+	// Our listeners' ports are unassigned (IANA) and below 1024, where neither
+	// the kernel nor a build looks for a free one.
+	proxyPort = 4
+	dnsPort   = 6
+)
+
+// sockets are what init listens on, in the order of the ready message.
+type sockets struct {
+	ready ready
+	fds   []int
+}
+
+func (s *sockets) close() {
+	for _, fd := range s.fds {
+		unix.Close(fd)
+	}
+}
+
+// setUpNetwork makes every address of the world local, and every TCP port lead
+// to one listener.
+func setUpNetwork(n Network) (*sockets, error) {
+	six := hasIPv6()
+	if err := setUpLinks(six); err != nil {
+		return nil, err
+	}
+	// A build may serve on 80 and 443: they are nobody else's here. Without
+	// /proc/sys it may only if it could have before.
+	_ = os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
+	s, err := listen(six)
+	if err != nil {
+		s.close()
+		return nil, &StepError{Step: "open the listeners", Err: err}
+	}
+	if err := redirect(n, nameServers(), six); err != nil {
+		s.close()
+		return nil, &StepError{
+			Step: "set the nft redirect", Err: err,
+			Hint: "the kernel needs nf_tables with NAT (modules nf_tables, nft_redir, nft_reject_inet)",
+		}
+	}
+	return s, nil
+}
+
+func hasIPv6() bool {
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	_, err = os.Stat("/proc/sys/net/ipv6")
+	return err == nil
+}
+
+// setUpLinks brings lo up, puts an interface beside it, and routes all
+// addresses to this machine itself.
+func setUpLinks(six bool) error {
+	lo, err := netlink.LinkByName("lo")
+	if err == nil {
+		err = netlink.LinkSetUp(lo)
+	}
+	if err != nil {
+		return &StepError{Step: "bring the loopback interface up", Err: err}
+	}
+	out, err := outerLink(lo)
+	if err != nil {
+		return &StepError{Step: "make a network interface", Err: err}
+	}
+	// A default route that the local one below always beats: programs look for
+	// one to know whether there is a network.
+	_, all, _ := net.ParseCIDR("0.0.0.0/0")
+	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: out.Attrs().Index, Dst: all, Scope: unix.RT_SCOPE_LINK}); err != nil {
+		return &StepError{Step: "add the default route", Err: err}
+	}
+	local := netlink.Route{
+		LinkIndex: lo.Attrs().Index, Dst: all, Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL,
+		Scope: unix.RT_SCOPE_HOST, Src: ownAddress.Addr().AsSlice(),
+	}
+	if err := netlink.RouteAdd(&local); err != nil {
+		return &StepError{Step: "add the local route", Err: err}
+	}
+	if !six {
+		return nil
+	}
+	_, all6, _ := net.ParseCIDR("::/0")
+	local6 := netlink.Route{LinkIndex: lo.Attrs().Index, Dst: all6, Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL}
+	if err := netlink.RouteAdd(&local6); err != nil && !errors.Is(err, syscall.EAFNOSUPPORT) {
+		return &StepError{Step: "add the local route for IPv6", Err: err}
+	}
+	return nil
+}
+
+// outerLink makes an interface that is not loopback, with an address: some
+// resolvers look no name up without one. Not every kernel has each driver.
+func outerLink(lo netlink.Link) (netlink.Link, error) {
+	named := netlink.NewLinkAttrs()
+	named.Name = "eth0"
+	peer := netlink.NewLinkAttrs()
+	peer.Name = "eth0"
+	var errs error
+	for _, l := range []netlink.Link{
+		&netlink.Dummy{LinkAttrs: named},
+		&netlink.Veth{LinkAttrs: peer, PeerName: "eth0peer"},
+		lo,
+	} {
+		if l != lo {
+			if err := netlink.LinkAdd(l); err != nil {
+				errs = errors.Join(errs, fmt.Errorf("%s: %w", l.Type(), err))
+				continue
+			}
+		}
+		addr := &netlink.Addr{IPNet: &net.IPNet{
+			IP: ownAddress.Addr().AsSlice(), Mask: net.CIDRMask(ownAddress.Bits(), 32),
+		}}
+		err := netlink.AddrAdd(l, addr)
+		if err == nil {
+			err = netlink.LinkSetUp(l)
+		}
+		if err == nil {
+			return l, nil
+		}
+		errs = errors.Join(errs, err)
+	}
+	return nil, errs
+}
+
+// listen opens the sockets of the ready message.
+func listen(six bool) (*sockets, error) {
+	s := &sockets{}
+	families := []unix.Sockaddr{&unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}}
+	if six {
+		families = append(families, &unix.SockaddrInet6{Addr: netip.IPv6Loopback().As16()})
+	}
+	for _, want := range []struct {
+		port, kind int
+		count      *int
+	}{
+		{proxyPort, unix.SOCK_STREAM, &s.ready.TCP},
+		{dnsPort, unix.SOCK_DGRAM, &s.ready.DNS},
+		{dnsPort, unix.SOCK_STREAM, &s.ready.DNSStream},
+	} {
+		for _, family := range families {
+			fd, err := bound(family, want.port, want.kind)
+			if err != nil {
+				if _, ok := family.(*unix.SockaddrInet6); ok {
+					continue // no ::1: IPv6 is switched off here
+				}
+				return s, err
+			}
+			s.fds = append(s.fds, fd)
+			*want.count++
+		}
+	}
+	return s, nil
+}
+
+func bound(family unix.Sockaddr, port, kind int) (int, error) {
+	domain := unix.AF_INET
+	switch a := family.(type) {
+	case *unix.SockaddrInet4:
+		a.Port = port
+	case *unix.SockaddrInet6:
+		a.Port = port
+		domain = unix.AF_INET6
+	}
+	fd, err := unix.Socket(domain, kind|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	if domain == unix.AF_INET6 {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+	}
+	if err == nil {
+		err = unix.Bind(fd, family)
+	}
+	if err == nil && kind == unix.SOCK_STREAM {
+		err = unix.Listen(fd, unix.SOMAXCONN)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}

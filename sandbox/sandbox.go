@@ -1,0 +1,97 @@
+// Package sandbox runs a command that can reach the network only through
+// listeners that it is given.
+//
+// Two processes take part. The parent (sandbox_linux.go) starts its own program
+// again in new namespaces; that first process of the sandbox (init_linux.go)
+// sets up network and mounts, hands its listening sockets out, starts the build
+// and ends with it. They talk over one socket (link_linux.go):
+//
+//	parent                          init
+//	  | <------ ready + sockets ------ |   network is set up
+//	  | ------ start + streams ------> |   mounts, then exec of the build
+//	  | <------- started -------------- |   or failure, at any step
+//	  | ------- signal -------------> |   any number of times
+//	  | <------- exited -------------- |
+//
+// When either side is gone the other notices the end of the socket and ends too.
+package sandbox
+
+import (
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+)
+
+// Network says what the sandbox's network looks like beside the rule that all
+// TCP leads to the listeners. The zero value adds nothing.
+type Network struct {
+	// Redirect lists loopback addresses that lead to the listeners as well,
+	// such as a proxy's that the host's settings name.
+	Redirect []netip.AddrPort
+}
+
+// Listeners are sockets that were opened inside the sandbox. Connections to any
+// address arrive at TCP, questions to any name server at DNS and DNSStream.
+// Whoever serves them closes them.
+type Listeners struct {
+	TCP       []net.Listener
+	DNS       []net.PacketConn
+	DNSStream []net.Listener
+}
+
+// Config describes the command. It has the user's ids, working directory,
+// groups, limits and open files; an ordinary user's command has no capability.
+type Config struct {
+	// Path is the program's absolute path, Args its argv with argv[0].
+	Path string
+	Args []string
+	// Env is the whole environment.
+	Env []string
+	// The standard streams. They must be set.
+	Stdin, Stdout, Stderr *os.File
+	// Trees are directories with files of their own in the sandbox.
+	Trees []Tree
+}
+
+// Tree is a directory of which the sandbox gets a private, writable copy with
+// Files in place. The host's stays as it is.
+type Tree struct {
+	Path  string // must exist
+	Files []File
+}
+
+// File is a file or a symbolic link in a Tree.
+type File struct {
+	Name string // relative to the tree, with slashes
+	Data []byte
+	Link string // target; "" makes a regular file of Data
+	Mode fs.FileMode
+}
+
+// State is how the command ended.
+type State struct {
+	Code   int            // exit status, when Signal is 0
+	Signal syscall.Signal // that ended it
+	// Changed lists the Trees in which the command changed something. The
+	// changes are gone with the sandbox.
+	Changed []string
+}
+
+// StepError tells which step of making the sandbox the system refused.
+type StepError struct {
+	Step string // what cachex was doing, such as "create the user namespace"
+	Err  error
+	Hint string // what the user can do; may be empty
+}
+
+func (e *StepError) Error() string { return fmt.Sprintf("sandbox: %s: %v", e.Step, e.Err) }
+func (e *StepError) Unwrap() error { return e.Err }
+
+// ExecError tells that the command itself could not be executed.
+type ExecError struct{ Errno syscall.Errno }
+
+func (e *ExecError) Error() string { return e.Errno.Error() }
+func (e *ExecError) Unwrap() error { return e.Errno }

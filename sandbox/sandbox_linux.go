@@ -1,0 +1,265 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sandbox is a set of namespaces with a first process that waits for the
+// command.
+type Sandbox struct {
+	init      *os.Process
+	link      *link
+	listeners Listeners
+	ended     chan struct{} // closed when init is reaped
+	closing   sync.Once
+	terminal  terminal
+}
+
+// New makes the namespaces and the network in them. The context bounds the
+// making; a cancelled one ends the sandbox later as well. Errors are
+// *StepError.
+func New(ctx context.Context, n Network) (*Sandbox, error) {
+	s := &Sandbox{ended: make(chan struct{}), terminal: foreground()}
+	if err := s.spawn(n); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { s.init.Kill() })
+	go func() {
+		s.init.Wait() // an error means that someone else has reaped it
+		stop()
+		close(s.ended)
+	}()
+	if err := s.awaitReady(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// initName is argv[0] of a sandbox's first process.
+const initName = "cachex-init"
+
+// linkAt is the lowest descriptor for init's end of the link: far from the
+// small numbers that a user's own files have (make's jobserver, for one).
+const linkAt = 100
+
+// spawn starts this program again in new namespaces.
+func (s *Sandbox) spawn(n Network) error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return &StepError{Step: "create a socket pair", Err: err}
+	}
+	if s.link, err = newLink(pair[0]); err != nil {
+		return &StepError{Step: "open the socket pair", Err: err}
+	}
+	defer unix.Close(pair[1])
+	// Inherited by its number: listing it would renumber the user's own files.
+	theirs, err := unix.FcntlInt(uintptr(pair[1]), unix.F_DUPFD, linkAt)
+	if err != nil {
+		return &StepError{Step: "open the socket pair", Err: err}
+	}
+	defer unix.Close(theirs)
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return &StepError{Step: "open " + os.DevNull, Err: err}
+	}
+	defer null.Close()
+
+	args := []string{initName, strconv.Itoa(theirs), namespaceOf("net"), namespaceOf("mnt"),
+		strconv.FormatUint(boundingSet(), 16)}
+	for _, r := range n.Redirect {
+		args = append(args, r.String())
+	}
+	for _, ids := range identities() {
+		s.init, err = os.StartProcess("/proc/self/exe", args, &os.ProcAttr{
+			Env:   []string{},
+			Files: []*os.File{null, null, os.Stderr},
+			Sys:   ids,
+		})
+		if err == nil || !errors.Is(err, syscall.EPERM) {
+			break
+		}
+	}
+	if err != nil {
+		s.link.close()
+		return refusedNamespaces(err)
+	}
+	return nil
+}
+
+// namespaceOf names a namespace of this process, such as "net:[4026531840]".
+func namespaceOf(kind string) string {
+	name, err := os.Readlink("/proc/self/ns/" + kind)
+	if err != nil {
+		return "?"
+	}
+	return name
+}
+
+func refusedNamespaces(err error) error {
+	e := &StepError{Step: "create the user, network, mount and pid namespaces", Err: err}
+	switch {
+	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
+		e.Hint = "the system forbids user namespaces: see sysctl kernel.unprivileged_userns_clone and " +
+			"kernel.apparmor_restrict_unprivileged_userns; in a container, allow them (--security-opt seccomp=unconfined)"
+	case errors.Is(err, syscall.ENOSPC):
+		e.Hint = "raise sysctl user.max_user_namespaces (and user.max_net_namespaces)"
+	case errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOSYS):
+		e.Hint = "the kernel was built without user, network or pid namespaces"
+	}
+	var path *os.PathError
+	if errors.As(err, &path) {
+		e.Err = path.Err
+	}
+	return e
+}
+
+// awaitReady waits for the sockets that init has opened.
+func (s *Sandbox) awaitReady() error {
+	var m toParent
+	fds, err := s.link.receive(&m)
+	switch {
+	case err != nil:
+		return &StepError{Step: "start the sandbox's first process", Err: fmt.Errorf("it ended early: %w", err)}
+	case m.Failed != nil:
+		return m.Failed.error()
+	case m.Ready == nil || m.Ready.TCP+m.Ready.DNS+m.Ready.DNSStream != len(fds):
+		return &StepError{Step: "start the sandbox's first process", Err: errors.New("unexpected message")}
+	}
+	for i, fd := range fds {
+		f := os.NewFile(uintptr(fd), "listener")
+		var err error
+		switch {
+		case i < m.Ready.TCP:
+			s.listeners.TCP, err = addListener(s.listeners.TCP, f)
+		case i < m.Ready.TCP+m.Ready.DNS:
+			var p net.PacketConn
+			if p, err = net.FilePacketConn(f); err == nil {
+				s.listeners.DNS = append(s.listeners.DNS, p)
+			}
+		default:
+			s.listeners.DNSStream, err = addListener(s.listeners.DNSStream, f)
+		}
+		f.Close()
+		if err != nil {
+			return &StepError{Step: "take over the listeners", Err: err}
+		}
+	}
+	return nil
+}
+
+func addListener(to []net.Listener, f *os.File) ([]net.Listener, error) {
+	l, err := net.FileListener(f)
+	if err != nil {
+		return to, err
+	}
+	return append(to, l), nil
+}
+
+// Listeners are the sockets to serve.
+func (s *Sandbox) Listeners() Listeners { return s.listeners }
+
+// Start starts the command. It fails with *StepError, or with *ExecError when
+// the command itself cannot be executed. It is called once.
+func (s *Sandbox) Start(c Config) error {
+	m := toInit{Start: &start{Path: c.Path, Args: c.Args, Env: c.Env, Trees: c.Trees}}
+	err := s.link.send(m, int(c.Stdin.Fd()), int(c.Stdout.Fd()), int(c.Stderr.Fd()))
+	if err != nil {
+		return &StepError{Step: "start the command", Err: err}
+	}
+	var answer toParent
+	if _, err := s.link.receive(&answer); err != nil {
+		return &StepError{Step: "start the command", Err: fmt.Errorf("the sandbox ended: %w", err)}
+	}
+	if answer.Failed != nil {
+		return answer.Failed.error()
+	}
+	return nil
+}
+
+// Signal sends a signal to the command, unless the sandbox got the same one at
+// the same time, as a terminal's Ctrl-C does.
+func (s *Sandbox) Signal(sig os.Signal) error {
+	n, ok := sig.(syscall.Signal)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return s.link.send(toInit{Signal: n})
+}
+
+// Wait waits until the command has ended and all other processes of the
+// sandbox with it. A command whose sandbox was killed counts as killed.
+func (s *Sandbox) Wait() (State, error) {
+	var m toParent
+	_, err := s.link.receive(&m)
+	<-s.ended
+	s.terminal.restore()
+	if err != nil || m.Exited == nil {
+		return State{Signal: syscall.SIGKILL}, nil
+	}
+	return *m.Exited, nil
+}
+
+// Close kills whatever is left in the sandbox and waits for its end. It is safe
+// to call again.
+func (s *Sandbox) Close() {
+	s.closing.Do(func() {
+		s.init.Kill() // fails when it has ended
+		s.link.close()
+		<-s.ended
+		for _, l := range s.listeners.TCP {
+			l.Close()
+		}
+		for _, p := range s.listeners.DNS {
+			p.Close()
+		}
+		for _, l := range s.listeners.DNSStream {
+			l.Close()
+		}
+	})
+}
+
+// terminal is the controlling terminal and its foreground process group.
+type terminal struct {
+	fd    int
+	group int
+}
+
+// foreground looks for the terminal that this process group owns. A shell in
+// the sandbox takes it for its own group and can't give it back: the group is
+// not in its pid namespace.
+func foreground() terminal {
+	for fd := range 3 {
+		group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+		if err == nil && group == unix.Getpgrp() {
+			return terminal{fd, group}
+		}
+	}
+	return terminal{fd: -1}
+}
+
+func (t terminal) restore() {
+	if t.fd < 0 {
+		return
+	}
+	now, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP)
+	if err != nil || now == t.group || unix.Kill(-now, 0) != unix.ESRCH {
+		return // someone else who lives has it
+	}
+	// A background process that sets the group is stopped by SIGTTOU otherwise.
+	if !signal.Ignored(syscall.SIGTTOU) {
+		signal.Ignore(syscall.SIGTTOU)
+		defer signal.Reset(syscall.SIGTTOU)
+	}
+	unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, t.group) // as good as it gets
+}

@@ -1,0 +1,44 @@
+//go:build !linux
+
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+)
+
+var errLinux = &StepError{
+	Step: "create namespaces",
+	Err:  errors.ErrUnsupported,
+	Hint: "run cachex on Linux, or in a Linux virtual machine or container",
+}
+
+// Sandbox is a sandbox of this system, which has none.
+type Sandbox struct{}
+
+// Main returns.
+func Main() {}
+
+// New fails: namespaces are Linux's.
+func New(context.Context, Network) (*Sandbox, error) { return nil, errLinux }
+
+// Listeners are none.
+func (*Sandbox) Listeners() Listeners { return Listeners{} }
+
+// Start fails.
+func (*Sandbox) Start(Config) error { return errLinux }
+
+// Signal fails.
+func (*Sandbox) Signal(os.Signal) error { return errLinux }
+
+// Wait fails.
+func (*Sandbox) Wait() (State, error) { return State{}, errLinux }
+
+// Close does nothing.
+func (*Sandbox) Close() {}
+
+// OriginalDst fails.
+func OriginalDst(net.Conn) (netip.AddrPort, error) { return netip.AddrPort{}, errLinux }
