@@ -1,0 +1,206 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/lipgloss/table"
+	"github.com/dustin/go-humanize"
+	"golang.org/x/term"
+
+	"cachex/proxy"
+)
+
+// All words of the text report are here. Rules: one screen for an ordinary
+// run; counts that are zero are left out; a line that tells of a problem says
+// what to do; it reads well in 80 columns and without colour.
+
+const (
+	reportWidth = 80
+	// shownHosts and shownIncidents bound what a terminal is filled with.
+	shownHosts     = 12
+	shownIncidents = 20
+)
+
+// palette is how the report is coloured; without a terminal it adds nothing.
+type palette struct{ title, good, warn, bad, dim lipgloss.Style }
+
+func newPalette(out *os.File) palette {
+	r := lipgloss.NewRenderer(out)
+	// Asking the terminal for its background would read from it, and it
+	// belongs to the build (5 s on a terminal that does not answer).
+	r.SetHasDarkBackground(true)
+	style := func(color string) lipgloss.Style { return r.NewStyle().Foreground(lipgloss.Color(color)) }
+	return palette{
+		title: r.NewStyle().Bold(true), good: style("2"), warn: style("3"), bad: style("1"), dim: style("8"),
+	}
+}
+
+func widthOf(out *os.File) int {
+	if w, _, err := term.GetSize(int(out.Fd())); err == nil && w >= 40 {
+		return min(w, 120)
+	}
+	return reportWidth
+}
+
+// writeText prints the report for people.
+func writeText(out *os.File, s summary, a *account) {
+	p, width := newPalette(out), widthOf(out)
+	var b strings.Builder
+	t := s.Totals
+	fmt.Fprintf(&b, "%s %s\n", p.title.Render("cachex:"), headline(t, s.Offline))
+	if t.Requests > 0 {
+		b.WriteString(hostTable(s.Hosts, p, width) + "\n")
+		fmt.Fprintf(&b, "%s\n", p.dim.Render(trafficLine(t)))
+	}
+	writePassed(&b, a.passed, p)
+	writeIncidents(&b, a, p)
+	for _, f := range s.Changed {
+		fmt.Fprintf(&b, "%s the build changed %s; the change stayed in the sandbox\n", p.warn.Render("note:"), f)
+	}
+	if t.Refused > 0 && s.Offline {
+		fmt.Fprintf(&b, "%s run once without --offline to add what was refused\n", p.title.Render("cachex: hint:"))
+	}
+	io.WriteString(out, b.String())
+}
+
+func headline(t counts, offline bool) string {
+	if t.Requests == 0 {
+		return "no requests"
+	}
+	parts := []string{plural(t.Requests, "request")}
+	for _, c := range []struct {
+		n    int
+		word string
+	}{
+		{t.Hit, "hit"}, {t.Revalidated, "revalidated"}, {t.Stale, "stale"}, {t.Miss, "missed"}, {t.Pass, "passed"},
+		{t.Tunnel, "tunnelled"}, {t.Refused, "refused"}, {t.Error, "failed"},
+	} {
+		if c.n > 0 {
+			parts = append(parts, humanize.Comma(int64(c.n))+" "+c.word)
+		}
+	}
+	line := strings.Join(parts, ", ")
+	if offline {
+		line += " (offline)"
+	}
+	return line
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return humanize.Comma(int64(n)) + " " + word + "s"
+}
+
+func trafficLine(t counts) string {
+	line := fmt.Sprintf("%s from the cache, %s from the network", size(t.BytesCache), size(t.BytesNetwork))
+	if saved := time.Duration(t.SavedMS) * time.Millisecond; saved >= 100*time.Millisecond {
+		line += fmt.Sprintf("; about %s of waiting saved", saved.Round(100*time.Millisecond))
+	}
+	return line
+}
+
+func size(n int64) string { return humanize.Bytes(uint64(max(0, n))) }
+
+// hostTable has a row for each host and a column for each outcome that
+// happened at all.
+func hostTable(hosts []hostCounts, p palette, width int) string {
+	columns := []struct {
+		name string
+		of   func(counts) int
+	}{
+		{"requests", func(c counts) int { return c.Requests }},
+		{"hit", func(c counts) int { return c.Hit }},
+		{"reval", func(c counts) int { return c.Revalidated }},
+		{"stale", func(c counts) int { return c.Stale }},
+		{"miss", func(c counts) int { return c.Miss }},
+		{"pass", func(c counts) int { return c.Pass }},
+		{"tunnel", func(c counts) int { return c.Tunnel }},
+		{"refused", func(c counts) int { return c.Refused }},
+		{"error", func(c counts) int { return c.Error }},
+	}
+	shown := columns[:0:0]
+	for _, c := range columns {
+		if slices.ContainsFunc(hosts, func(h hostCounts) bool { return c.of(h.counts) > 0 }) {
+			shown = append(shown, c)
+		}
+	}
+	header := []string{"host"}
+	for _, c := range shown {
+		header = append(header, c.name)
+	}
+	header = append(header, "cache", "network")
+	t := table.New().Headers(header...).Border(lipgloss.HiddenBorder()).BorderTop(false).BorderBottom(false).
+		BorderLeft(false).BorderRight(false).BorderHeader(false).BorderColumn(true).
+		StyleFunc(func(row, col int) lipgloss.Style {
+			s := lipgloss.NewStyle()
+			if row == table.HeaderRow {
+				s = p.dim
+			}
+			if col > 0 {
+				s = s.Align(lipgloss.Right)
+			}
+			return s
+		})
+	used := 9*len(shown) + 20
+	for _, h := range hosts[:min(len(hosts), shownHosts)] {
+		row := []string{"  " + shorten(h.Host, max(20, width-used))}
+		for _, c := range shown {
+			row = append(row, blankZero(c.of(h.counts)))
+		}
+		t.Row(append(row, size(h.BytesCache), size(h.BytesNetwork))...)
+	}
+	out := t.Render()
+	if n := len(hosts) - shownHosts; n > 0 {
+		out += "\n  and " + plural(n, "more host")
+	}
+	return out
+}
+
+func blankZero(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return humanize.Comma(int64(n))
+}
+
+// shorten cuts the middle out of a name that is too long.
+func shorten(s string, width int) string {
+	if len(s) <= width {
+		return s
+	}
+	half := (width - 1) / 2
+	return s[:half] + "…" + s[len(s)-(width-1-half):]
+}
+
+// writePassed says why answers were not kept.
+func writePassed(w io.Writer, passed map[string]int, p palette) {
+	for _, why := range slices.Sorted(maps.Keys(passed)) {
+		fmt.Fprintf(w, "%s %d × %s\n", p.dim.Render("not kept:"), passed[why], why)
+	}
+}
+
+// writeIncidents lists what was refused, failed, stale or opaque.
+func writeIncidents(w io.Writer, a *account, p palette) {
+	style := map[proxy.Outcome]lipgloss.Style{
+		proxy.Refused: p.bad, proxy.Error: p.bad, proxy.Stale: p.warn, proxy.Tunnel: p.dim,
+	}
+	for _, in := range a.incidents[:min(len(a.incidents), shownIncidents)] {
+		times := ""
+		if in.times > 1 {
+			times = fmt.Sprintf(" (%d times)", in.times)
+		}
+		fmt.Fprintf(w, "%s %s %s%s: %s\n", style[in.outcome].Render(string(in.outcome)+":"), in.method, in.url, times, in.reason)
+	}
+	if n := len(a.incidents) - shownIncidents + a.more; n > 0 {
+		fmt.Fprintf(w, "and %s like these; --report json=FILE has all\n", plural(n, "more"))
+	}
+}

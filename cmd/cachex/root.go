@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// streams are what a process is given. They are files, as a build gets the
+// very same.
+type streams struct{ in, out, err *os.File }
+
+// run is the whole program: arguments in, exit status out.
+func run(args []string, io streams) int {
+	status := 0
+	root := &cobra.Command{
+		Use:   "cachex",
+		Short: "Run a build with every download kept and replayed",
+		Long: `cachex runs a command in a sandbox whose only way to the network is a caching
+HTTPS proxy. Whatever the command downloads is kept as a plain file; the next
+run, or a run with no network at all, gets it from there.
+
+EXIT STATUS
+  0 success, 1 failure, 2 wrong use; for "cachex run" see its own help.`,
+		Example:       "  cachex run -- npm ci\n  cachex run --offline -- npm ci",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SetArgs(args)
+	root.SetIn(io.in)
+	root.SetOut(io.out)
+	root.SetErr(io.err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return &usageError{err: err, command: c.CommandPath()}
+	})
+	root.AddCommand(newRunCommand(io, &status), newVersionCommand(io))
+	if err := root.Execute(); err != nil {
+		return complain(io.err, err)
+	}
+	return status
+}
+
+// fromEnvironment gives each flag that was not set the value of CACHEX_NAME.
+// A list is separated by commas.
+func fromEnvironment(flags *pflag.FlagSet, getenv func(string) string) error {
+	var errs error
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "CACHEX_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		v := getenv(name)
+		if v == "" || f.Changed || f.Name == "help" {
+			return
+		}
+		if err := flags.Set(f.Name, v); err != nil {
+			errs = errors.Join(errs, &usageError{err: errors.New(name + ": " + err.Error()), command: "cachex run"})
+		}
+	})
+	return errs
+}

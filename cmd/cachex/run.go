@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"cachex/proxy/policy"
+)
+
+// runOptions are the flags of "cachex run".
+type runOptions struct {
+	cache      string
+	offline    bool
+	policy     string
+	sandbox    string
+	failOnMiss bool
+	reports    []string
+
+	mode    policy.Mode
+	targets []reportTarget
+}
+
+const runLong = `Run COMMAND in a sandbox whose only way to the network is cachex. Every file that
+the command downloads is kept as a plain file, HOST/PATH, in the cache directory,
+and the next run gets it from there. The command keeps its user, directory,
+files, terminal, standard streams and exit status.
+
+When it has ended, a report on standard error says what came from the cache and
+what from the network.
+
+EXIT STATUS
+  that of COMMAND; 128+N when signal N ended it;
+  3    --fail-on-miss: the command succeeded although a request was refused
+  125  cachex itself failed
+  126  COMMAND was found and cannot be executed
+  127  COMMAND was not found
+
+ENVIRONMENT
+  CACHEX_CACHE, CACHEX_OFFLINE, CACHEX_POLICY, CACHEX_SANDBOX, CACHEX_REPORT and
+  CACHEX_FAIL_ON_MISS give defaults for the flags of those names.`
+
+func newRunCommand(io streams, status *int) *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "run [flags] [--] COMMAND [ARG...]",
+		Short: "Run a command with its downloads cached",
+		Long:  runLong,
+		Example: `  cachex run -- npm ci
+  cachex run --offline -- npm ci
+  cachex run --report json=report.json -- make
+  cachex run -- bash`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := fromEnvironment(c.Flags(), os.Getenv); err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				return &usageError{errors.New("no command to run"), "cachex run"}
+			}
+			if err := o.check(); err != nil {
+				return &usageError{err, "cachex run"}
+			}
+			var err error
+			*status, err = o.run(io, args)
+			return err
+		},
+	}
+	f := c.Flags()
+	f.SetInterspersed(false)
+	f.StringVar(&o.cache, "cache", "", "cache `DIR` (default: the user's cache directory + /cachex)")
+	f.BoolVar(&o.offline, "offline", false, "use no network")
+	f.StringVar(&o.policy, "policy", string(policy.Artifacts), "what is kept how long: artifacts or forever")
+	f.StringVar(&o.sandbox, "sandbox", "auto", "auto or netns")
+	f.BoolVar(&o.failOnMiss, "fail-on-miss", false, "exit with 3 when the command succeeded although a request was refused")
+	f.StringArrayVar(&o.reports, "report", nil, "`FORMAT[=FILE]`: text, json or none (repeatable; default text)")
+	return c
+}
+
+// check reads the flags that are more than a word.
+func (o *runOptions) check() error {
+	var err error
+	if o.mode, err = policy.ParseMode(o.policy); err != nil {
+		return fmt.Errorf("%w: it is artifacts or forever", err)
+	}
+	if o.targets, err = parseReports(o.reports); err != nil {
+		return err
+	}
+	switch o.sandbox {
+	case "auto", "netns":
+	case "container", "env":
+		return fmt.Errorf("this version has no %s sandbox", o.sandbox)
+	default:
+		return fmt.Errorf("unknown sandbox %q: it is auto or netns", o.sandbox)
+	}
+	if o.cache == "" {
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return fmt.Errorf("no cache directory: %w; name one with --cache", err)
+		}
+		o.cache = filepath.Join(dir, "cachex")
+	}
+	o.cache, err = filepath.Abs(o.cache)
+	return err
+}
+
+// findCommand looks the command up as a shell does, with the exit status of one
+// when it can't be run.
+func findCommand(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if errors.Is(err, exec.ErrDot) {
+		err = nil // PATH says so: the user wants it
+	}
+	switch {
+	case err == nil:
+		return filepath.Abs(path)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EISDIR):
+		return "", &exitError{fmt.Errorf("%s cannot be executed: permission denied", name), exitNotExecutable,
+			"chmod +x it, or name its interpreter"}
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return "", &exitError{fmt.Errorf("%s: command not found", name), exitNotFound,
+			"a shell's own words need a shell: cachex run -- sh -c '…'"}
+	}
+	return "", &exitError{fmt.Errorf("%s: %w", name, err), exitNotExecutable, ""}
+}

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"cachex/ca"
+	"cachex/proxy"
+	"cachex/proxy/dns"
+	"cachex/proxy/store"
+	"cachex/sandbox"
+)
+
+// session is one run: the proxy outside, the sandbox inside, and the account.
+type session struct {
+	opts    *runOptions
+	io      streams
+	started time.Time
+	store   *store.Store
+	trust   ca.Trust
+	proxy   *proxy.Proxy
+	names   *dns.Resolver
+	box     *sandbox.Sandbox
+	account *account
+}
+
+// run does everything between the command line and the exit status.
+func (o *runOptions) run(io streams, args []string) (int, error) {
+	path, err := findCommand(args[0])
+	if err != nil {
+		return 0, err
+	}
+	s := &session{opts: o, io: io, started: time.Now()}
+	defer s.close()
+	if err := s.prepare(); err != nil {
+		return 0, internal(err)
+	}
+	state, err := s.serve(path, args)
+	if err != nil {
+		return 0, err
+	}
+	status := state.Code
+	if state.Signal != 0 {
+		status = exitSignal + int(state.Signal)
+	}
+	if o.failOnMiss && status == 0 && s.account.refused() {
+		status = exitMiss
+	}
+	sum := summary{
+		Schema: reportSchema, Command: args, Exit: status, Started: s.started.UTC(),
+		MS: time.Since(s.started).Milliseconds(), Sandbox: "netns", Policy: string(o.mode),
+		Offline: o.offline, Cache: o.cache, Changed: state.Changed,
+	}
+	if err := writeReports(io, o.targets, sum, s.account); err != nil {
+		complain(io.err, err) // the command's status is worth more
+	}
+	return status, nil
+}
+
+// internal gives an error of cachex's own its exit status.
+func internal(err error) error {
+	var exit *exitError
+	var step *sandbox.StepError
+	if errors.As(err, &exit) || errors.As(err, &step) {
+		return err
+	}
+	return &exitError{err: err, status: exitInternal}
+}
+
+// prepare makes sandbox and proxy side by side: the sandbox's first process
+// takes as long to start as all else here.
+func (s *session) prepare() error {
+	made := make(chan error, 1)
+	go func() {
+		var err error
+		s.box, err = sandbox.New(context.Background(), sandbox.Network{Redirect: loopbackProxies(os.Getenv)})
+		made <- err
+	}()
+	err := s.prepareProxy()
+	if e := <-made; err == nil {
+		err = e
+	}
+	return err
+}
+
+func (s *session) prepareProxy() error {
+	var lines *spool
+	var err error
+	if wantsExchanges(s.opts.targets) {
+		if lines, err = newSpool(); err != nil {
+			return fmt.Errorf("make room for the report: %w", err)
+		}
+	}
+	s.account = newAccount(s.started, lines)
+	s.store, err = store.Open(s.opts.cache, s.opts.offline)
+	if err != nil {
+		return &exitError{fmt.Errorf("open the cache directory: %w", err), exitInternal,
+			"name another one with --cache DIR"}
+	}
+	if s.store.ReadOnly() && !s.opts.offline {
+		fmt.Fprintf(s.io.err, "cachex: warning: %s cannot be written to: nothing new will be kept\n", s.opts.cache)
+	}
+	authority, err := ca.New(s.started)
+	if err != nil {
+		return fmt.Errorf("make a certificate authority: %w", err)
+	}
+	s.trust, err = authority.Trust("/", os.Environ())
+	if err != nil {
+		return fmt.Errorf("prepare the trust stores: %w", err)
+	}
+	s.names = s.resolver()
+	// Reading all roots takes milliseconds that a run without a miss can save.
+	roots := sync.OnceValues(func() (*x509.CertPool, error) { return ca.Roots(os.Environ()) })
+	s.proxy = &proxy.Proxy{
+		Store:       s.store,
+		Policy:      s.opts.mode,
+		Offline:     s.opts.offline,
+		Upstream:    proxy.NewTransport(roots),
+		Roots:       roots,
+		Certificate: authority.Certificate,
+		Destination: sandbox.OriginalDst,
+		Name:        s.names.Name,
+		Record:      s.account.record,
+	}
+	return nil
+}
+
+// resolver answers the sandbox's questions for names.
+func (s *session) resolver() *dns.Resolver {
+	r := &dns.Resolver{Known: s.store.HasHost, Absent: s.store.Absent, Note: s.store.NoteName}
+	if name, err := os.Hostname(); err == nil {
+		r.Self = []string{name}
+	}
+	if s.opts.offline {
+		return r
+	}
+	r.Lookup = func(ctx context.Context, name string) error {
+		if throughProxy(name) {
+			return nil // the proxy resolves names that this host may not know
+		}
+		_, err := net.DefaultResolver.LookupHost(ctx, name)
+		return err
+	}
+	return r
+}
+
+// throughProxy tells whether the host's environment sends requests for a name
+// to a proxy.
+func throughProxy(name string) bool {
+	u, err := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: name}})
+	return err == nil && u != nil
+}
+
+// serve runs the command, and the servers for as long as it lives.
+func (s *session) serve(path string, args []string) (sandbox.State, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	defer cancel()
+	l := s.box.Listeners()
+	serving.Go(func() { s.proxy.Serve(ctx, l.TCP) })
+	serving.Go(func() { s.names.Serve(ctx, l.DNS, l.DNSStream) })
+	err := s.box.Start(sandbox.Config{
+		Path: path, Args: args, Env: buildEnvironment(os.Environ(), s.trust.Env),
+		Stdin: s.io.in, Stdout: s.io.out, Stderr: s.io.err, Trees: trees(s.trust.Trees),
+	})
+	if err != nil {
+		return sandbox.State{}, startError(args[0], err)
+	}
+	defer forwardSignals(s.box)()
+	return s.box.Wait()
+}
+
+// startError gives an error of the exec itself the exit status of a shell.
+func startError(name string, err error) error {
+	var failed *sandbox.ExecError
+	if !errors.As(err, &failed) {
+		return internal(err)
+	}
+	if errors.Is(err, syscall.ENOENT) {
+		return &exitError{fmt.Errorf("%s: its interpreter was not found", name), exitNotFound, "look at its first line"}
+	}
+	return &exitError{fmt.Errorf("%s cannot be executed: %w", name, failed.Errno), exitNotExecutable, ""}
+}
+
+func trees(in []ca.Tree) []sandbox.Tree {
+	out := make([]sandbox.Tree, len(in))
+	for i, t := range in {
+		out[i].Path = t.Path
+		for _, f := range t.Files {
+			out[i].Files = append(out[i].Files, sandbox.File(f))
+		}
+	}
+	return out
+}
+
+// forwardSignals passes on what is sent to cachex alone. Signals that were
+// ignored when cachex started stay ignored, as nohup wants.
+func forwardSignals(box *sandbox.Sandbox) (stop func()) {
+	var wanted []os.Signal
+	for _, sig := range []os.Signal{
+		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
+	} {
+		if !signal.Ignored(sig) {
+			wanted = append(wanted, sig)
+		}
+	}
+	got := make(chan os.Signal, 8)
+	done := make(chan struct{})
+	signal.Notify(got, wanted...)
+	go func() {
+		defer close(done)
+		for sig := range got {
+			box.Signal(sig) // fails only when the build has ended
+		}
+	}()
+	return func() {
+		signal.Stop(got)
+		close(got)
+		<-done
+	}
+}
+
+func (s *session) close() {
+	if s.box != nil {
+		s.box.Close()
+	}
+	if s.store != nil {
+		s.store.Close()
+	}
+	if s.account != nil {
+		s.account.spool.close()
+	}
+}
