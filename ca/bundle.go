@@ -1,32 +1,34 @@
 package ca
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/pem"
 )
 
-// merge adds certificates to a PEM bundle. The bundle stays as it is, comments
-// included; what it has already is not added again. Blocks that are not
-// certificates are not added.
-func merge(bundle []byte, more ...[]byte) []byte {
-	has := map[[sha256.Size]byte]bool{}
-	for der := range certificates(bundle) {
-		has[sha256.Sum256(der)] = true
-	}
-	out := bytes.Clone(bundle)
+// merge adds to a PEM bundle the extras that it has not yet, and own, which is
+// new in every run. The bundle stays as it is, comments included. Blocks that
+// are not certificates are not added.
+func merge(bundle []byte, extras [][]byte, own []byte) []byte {
+	out := make([]byte, len(bundle), len(bundle)+len(own)+1)
+	copy(out, bundle)
 	if len(out) > 0 && out[len(out)-1] != '\n' {
 		out = append(out, '\n')
 	}
-	for _, m := range more {
-		for der := range certificates(m) {
-			if sum := sha256.Sum256(der); !has[sum] {
-				has[sum] = true
-				out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	if len(extras) > 0 { // decoding a whole bundle takes milliseconds
+		has := map[[sha256.Size]byte]bool{}
+		for der := range certificates(bundle) {
+			has[sha256.Sum256(der)] = true
+		}
+		for _, extra := range extras {
+			for der := range certificates(extra) {
+				if sum := sha256.Sum256(der); !has[sum] {
+					has[sum] = true
+					out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+				}
 			}
 		}
 	}
-	return out
+	return append(out, own...)
 }
 
 // certificates yields the certificates of a PEM file. "TRUSTED CERTIFICATE" is

@@ -3,7 +3,6 @@ package ca
 import (
 	"encoding/pem"
 	"errors"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -96,6 +95,9 @@ func (b *trustBuilder) resolve(path string) string {
 	if r, ok := b.real[path]; ok {
 		return r
 	}
+	if _, err := os.Lstat(path); err != nil && b.root == "/" {
+		return path // most of what is probed does not exist
+	}
 	r, err := securejoin.SecureJoin(b.root, path)
 	if err == nil {
 		r, err = filepath.Rel(b.root, r)
@@ -122,15 +124,10 @@ func (b *trustBuilder) directory(path string) (string, bool) {
 func (b *trustBuilder) read(path string) []byte {
 	r := b.resolve(path)
 	info, err := b.stat(r)
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxFile {
 		return nil
 	}
-	f, err := os.Open(filepath.Join(b.root, r))
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile))
+	data, err := os.ReadFile(filepath.Join(b.root, r))
 	if err != nil {
 		return nil
 	}
@@ -182,18 +179,18 @@ func (b *trustBuilder) absolute(path string) string {
 // addBundles merges every bundle and names the one that variables point at. ""
 // means that this system has no place for one.
 func (b *trustBuilder) addBundles() string {
-	all := slices.Concat(b.extras, [][]byte{b.own})
 	primary := ""
 	for _, path := range bundles() {
-		data := b.read(path)
-		if data == nil {
-			continue
+		r := b.resolve(path)
+		if b.files[r].Data == nil {
+			data := b.read(path)
+			if data == nil {
+				continue
+			}
+			b.put(r, File{Data: merge(data, b.extras, b.own)})
 		}
 		if primary == "" {
 			primary = path
-		}
-		if r := b.resolve(path); b.files[r].Data == nil {
-			b.put(r, File{Data: merge(data, all...)})
 		}
 	}
 	if primary != "" {
@@ -201,7 +198,7 @@ func (b *trustBuilder) addBundles() string {
 	}
 	for _, dir := range append(hashed(), "/etc/ssl") {
 		if d, ok := b.directory(dir); ok {
-			b.put(filepath.Join(d, bundleFile), File{Data: merge(nil, all...)})
+			b.put(filepath.Join(d, bundleFile), File{Data: merge(nil, b.extras, b.own)})
 			return filepath.Join(dir, bundleFile)
 		}
 	}
@@ -257,7 +254,6 @@ func (b *trustBuilder) variables(bundle string) []string {
 // kept small: every start of Node reads it.
 func (b *trustBuilder) nodeBundle(bundle string) string {
 	user := b.absolute(b.env.get(nodeVariable))
-	data := merge(b.read(user), b.own)
 	if user != "" {
 		for _, path := range bundles() {
 			if b.resolve(path) == b.resolve(user) {
@@ -267,7 +263,7 @@ func (b *trustBuilder) nodeBundle(bundle string) string {
 	}
 	dir := filepath.Dir(bundle)
 	if d, ok := b.directory(dir); ok {
-		b.put(filepath.Join(d, nodeFile), File{Data: data})
+		b.put(filepath.Join(d, nodeFile), File{Data: merge(b.read(user), nil, b.own)})
 		return filepath.Join(dir, nodeFile)
 	}
 	return bundle

@@ -90,13 +90,16 @@ func (p *first) run(hostNet, hostMount string, redirect []string) error {
 	}
 	var m toInit
 	streams, err := p.link.receive(&m)
-	if err != nil || m.Start == nil || len(streams) != 3 {
+	if err != nil || m.Start == nil || len(streams) != 4 {
 		return &StepError{Step: "wait for the command", Err: errors.Join(err, errors.New("cachex is gone"))}
+	}
+	if err := m.Start.fill(streams[3]); err != nil {
+		return &StepError{Step: "read the private files", Err: err}
 	}
 	if err := p.mounts.finish(m.Start.Trees); err != nil {
 		return err
 	}
-	return p.command(m.Start, streams)
+	return p.command(m.Start, streams[:3])
 }
 
 // ownNamespaces makes sure that what follows changes nothing of the host's.

@@ -172,8 +172,12 @@ func (s *Sandbox) Listeners() Listeners { return s.listeners }
 // Start starts the command. It fails with *StepError, or with *ExecError when
 // the command itself cannot be executed. It is called once.
 func (s *Sandbox) Start(c Config) error {
-	m := toInit{Start: &start{Path: c.Path, Args: c.Args, Env: c.Env, Trees: c.Trees}}
-	err := s.link.send(m, int(c.Stdin.Fd()), int(c.Stdout.Fd()), int(c.Stderr.Fd()))
+	m, data, err := newStart(c)
+	if err != nil {
+		return &StepError{Step: "hand the private files over", Err: err}
+	}
+	err = s.link.send(toInit{Start: m}, int(c.Stdin.Fd()), int(c.Stdout.Fd()), int(c.Stderr.Fd()), int(data.Fd()))
+	data.Close()
 	if err != nil {
 		return &StepError{Step: "start the command", Err: err}
 	}

@@ -89,8 +89,12 @@ func TestHouseRules(t *testing.T) {
 		t.Fatalf("%d files, %v", files, err)
 	}
 	for _, c := range [][]string{{"gofmt", "-l", "../.."}, {"go", "vet", "cachex/..."}, {"go", "mod", "tidy", "-diff"}} {
-		if out, err := exec.Command(c[0], c[1:]...).CombinedOutput(); err != nil || len(out) > 0 {
-			t.Errorf("%s: %v\n%s", strings.Join(c, " "), err, out)
+		// What go says on standard error is of its downloads, unless it fails.
+		var stderr bytes.Buffer
+		cmd := exec.Command(c[0], c[1:]...)
+		cmd.Stderr = &stderr
+		if out, err := cmd.Output(); err != nil || len(out) > 0 {
+			t.Errorf("%s: %v\n%s%s", strings.Join(c, " "), err, out, stderr.Bytes())
 		}
 	}
 }
