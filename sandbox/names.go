@@ -35,6 +35,9 @@ func nameserverLines(resolv []byte) []netip.Addr {
 	return all
 }
 
+// anyServer is a name server's address: all lead to ours (TEST-NET-1, RFC 5737).
+const anyServer = "192.0.2.53"
+
 // privateResolv replaces name servers that need an interface of the host (such
 // as fe80::1%wlan0). It returns nil when the file can stay.
 func privateResolv(resolv []byte) []byte {
@@ -43,7 +46,7 @@ func privateResolv(resolv []byte) []byte {
 		return nil
 	}
 	var out bytes.Buffer
-	out.WriteString("nameserver " + ownAddress.Addr().Next().String() + "\n")
+	out.WriteString("nameserver " + anyServer + "\n")
 	for line := range bytes.Lines(resolv) {
 		if !bytes.HasPrefix(bytes.TrimSpace(line), []byte("nameserver")) {
 			out.Write(line)
@@ -96,16 +99,19 @@ func privateHosts(hosts []byte, hostname string) []byte {
 			continue
 		}
 		addr, err := netip.ParseAddr(f[0])
-		own := slices.ContainsFunc(f[1:], func(name string) bool { return ownName(name, hostname) })
+		own := slices.DeleteFunc(slices.Clone(f[1:]), func(name string) bool { return !ownName(name, hostname) })
+		special := err == nil && (addr.IsMulticast() || addr.Is6() && addr.IsUnspecified())
+		local := err == nil && addr.IsLoopback()
 		switch {
-		case err == nil && (addr.IsLoopback() && own || addr.IsMulticast() || addr.Is6() && addr.IsUnspecified()):
+		case special, local && len(own) == len(f)-1:
 			out.Write(line)
-		case own:
-			changed = true
-			out.WriteString("127.0.0.1 " + strings.Join(f[1:], " ") + "\n")
-		default:
-			changed = true
+			continue
+		case local && len(own) > 0:
+			out.WriteString(f[0] + " " + strings.Join(own, " ") + "\n")
+		case len(own) > 0:
+			out.WriteString("127.0.0.1 " + strings.Join(own, " ") + "\n")
 		}
+		changed = true
 	}
 	if !changed {
 		return nil

@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The sandbox's one address that is not loopback (TEST-NET-1, RFC 5737).
-var ownAddress = netip.MustParsePrefix("192.0.2.2/24") //nolint:gochecknoglobals // a constant
+// ownAddress is the sandbox's one address that is not loopback: the dummy
+// address of RFC 7600, which no other machine can have.
+func ownAddress() netip.Prefix { return netip.MustParsePrefix("192.0.0.8/32") }
 
 const (
 	// Our listeners' ports are unassigned (IANA) and below 1024, where neither
@@ -91,7 +92,7 @@ func setUpLinks(six bool) error {
 	}
 	local := netlink.Route{
 		LinkIndex: lo.Attrs().Index, Dst: all, Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL,
-		Scope: unix.RT_SCOPE_HOST, Src: ownAddress.Addr().AsSlice(),
+		Scope: unix.RT_SCOPE_HOST, Src: ownAddress().Addr().AsSlice(),
 	}
 	if err := netlink.RouteAdd(&local); err != nil {
 		return &StepError{Step: "add the local route", Err: err}
@@ -127,7 +128,7 @@ func outerLink(lo netlink.Link) (netlink.Link, error) {
 			}
 		}
 		addr := &netlink.Addr{IPNet: &net.IPNet{
-			IP: ownAddress.Addr().AsSlice(), Mask: net.CIDRMask(ownAddress.Bits(), 32),
+			IP: ownAddress().Addr().AsSlice(), Mask: net.CIDRMask(ownAddress().Bits(), 32),
 		}}
 		err := netlink.AddrAdd(l, addr)
 		if err == nil {

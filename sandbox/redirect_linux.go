@@ -19,7 +19,7 @@ import (
 //	    ip daddr RESOLVER th dport 53 redirect to :dnsPort    (RESOLVER is loopback)
 //	    ip daddr ADDRESS tcp dport PORT redirect to :proxyPort  (Network.Redirect)
 //	    ip daddr 127.0.0.0/8 accept                           (the sandbox's own)
-//	    ip daddr 192.0.2.2 accept
+//	    ip daddr 192.0.0.8 accept
 //	    ip6 daddr ::1 accept
 //	    th dport 53 redirect to :dnsPort
 //	    meta l4proto tcp redirect to :proxyPort
@@ -60,7 +60,7 @@ func redirect(n Network, resolvers []netip.Addr, six bool) error {
 	}
 	own := []netip.Prefix{
 		netip.MustParsePrefix("127.0.0.0/8"),
-		netip.PrefixFrom(ownAddress.Addr(), 32),
+		netip.PrefixFrom(ownAddress().Addr(), 32),
 	}
 	if six {
 		own = append(own, netip.PrefixFrom(netip.IPv6Loopback(), 128))
