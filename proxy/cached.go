@@ -36,7 +36,11 @@ func (p *Proxy) serveCached(w http.ResponseWriter, q *query) {
 			p.pass(w, q, "HEAD of what is not in the cache")
 			return
 		}
-		if !p.serveFetched(w, q, variant, e, err) {
+		why := use.Reason
+		if err != nil {
+			why = err.Error()
+		}
+		if !p.serveFetched(w, q, variant, e, why) {
 			continue
 		}
 		return
@@ -46,7 +50,7 @@ func (p *Proxy) serveCached(w http.ResponseWriter, q *query) {
 // serveFetched asks upstream, together with all others that want the same now.
 // old is the stale answer or nil. It reports false when the store should be
 // looked at again.
-func (p *Proxy) serveFetched(w http.ResponseWriter, q *query, variant string, old *store.Entry, why error) bool {
+func (p *Proxy) serveFetched(w http.ResponseWriter, q *query, variant string, old *store.Entry, why string) bool {
 	f, leads := p.join(q, variant, old)
 	defer f.leave()
 	select {
@@ -55,10 +59,6 @@ func (p *Proxy) serveFetched(w http.ResponseWriter, q *query, variant string, ol
 		closeEntry(old)
 		q.x.finish(Error, "the client went away", 0)
 		return true
-	}
-	reason := "not in the cache"
-	if why != nil {
-		reason = why.Error()
 	}
 	switch f.result {
 	case flightStored:
@@ -81,7 +81,7 @@ func (p *Proxy) serveFetched(w http.ResponseWriter, q *query, variant string, ol
 			p.pass(w, q, "part of a large file that is not in the cache")
 			return true
 		}
-		p.serveFlight(w, q, f, reason)
+		p.serveFlight(w, q, f, why)
 		return true
 	}
 	if leads && f.claim() {

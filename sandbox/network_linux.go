@@ -134,12 +134,24 @@ func outerLink(lo netlink.Link) (netlink.Link, error) {
 		if err == nil {
 			err = netlink.LinkSetUp(l)
 		}
+		if v, ok := l.(*netlink.Veth); ok && err == nil {
+			// Without its other end the interface counts as unplugged.
+			err = setUpByName(v.PeerName)
+		}
 		if err == nil {
 			return l, nil
 		}
 		errs = errors.Join(errs, err)
 	}
 	return nil, errs
+}
+
+func setUpByName(name string) error {
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(l)
 }
 
 // listen opens the sockets of the ready message.

@@ -1,0 +1,7 @@
+# cargo fetch and cargo build.
+cp -r "$FIXTURES/cargo/." .
+export CARGO_HOME="$HOME/.cargo"
+cargo fetch
+cargo build --release
+target/release/sample
+mv Cargo.lock "$CARGO_HOME"/registry/cache "$OUT"

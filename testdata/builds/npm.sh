@@ -1,0 +1,5 @@
+# npm ci of some seventy packages.
+cp -r "$FIXTURES/npm/." .
+npm ci --ignore-scripts
+rm -f node_modules/.package-lock.json
+mv node_modules "$OUT"
