@@ -87,6 +87,11 @@ func fieldNames(m map[string]string) []string {
 
 // judge says how a kept answer may be used.
 func (p *Proxy) judge(q *query, e *store.Entry) policy.Use {
+	if !e.Own && !e.Received.Before(q.x.ex.Start) {
+		// Someone else asked for it while this request waited: what this one
+		// would have got itself is no newer.
+		return policy.Use{Fresh: true, Reason: "fetched meanwhile"}
+	}
 	if q.body != nil && !e.Own {
 		if q.fixed {
 			return policy.Use{Fresh: true, Reason: "artifact: same question"}

@@ -44,9 +44,15 @@ type result struct {
 // report is what is read of cachex's JSON report.
 type report struct {
 	Totals    map[string]int64 `json:"totals"`
-	Exchanges []struct {
-		Method, URL, Outcome, Reason string
-	} `json:"exchanges"`
+	Exchanges []exchange       `json:"exchanges"`
+}
+
+type exchange struct{ Method, URL, Outcome, Reason string }
+
+// artifactMiss tells of a fetch of what was not there at all. Indexes without
+// validators, such as a repository's refs, are fetched again when stale.
+func (x exchange) artifactMiss() bool {
+	return x.Outcome == "miss" && x.Method == "GET" && !strings.HasPrefix(x.Reason, "stale")
 }
 
 func main() {
@@ -132,11 +138,10 @@ func (r *runner) phases(names []string) []result {
 	return all
 }
 
-// fetchedAgain complains of what a warm run fetched although it was kept. Indexes
-// without validators, such as a repository's refs, are not meant: their miss is a stale one.
+// fetchedAgain complains of what a warm run fetched although it was kept.
 func fetchedAgain(r report) error {
 	for _, x := range r.Exchanges {
-		if x.Outcome == "miss" && !strings.HasPrefix(x.Reason, "stale") {
+		if x.artifactMiss() {
 			return fmt.Errorf("fetched again: %s %s", x.Method, x.URL)
 		}
 	}
@@ -156,7 +161,7 @@ func (r *runner) together(names []string, n int) []result {
 	fetched := map[string]int{}
 	for i := range all {
 		for _, x := range all[i].report.Exchanges {
-			if x.Outcome != "miss" || x.Method != "GET" {
+			if !x.artifactMiss() {
 				continue
 			}
 			if fetched[x.URL]++; fetched[x.URL] > 1 && all[i].err == nil {
