@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/vishvananda/netlink"
@@ -15,6 +16,12 @@ import (
 // ownAddress is the sandbox's one address that is not loopback: the dummy
 // address of RFC 7600, which no other machine can have.
 func ownAddress() netip.Prefix { return netip.MustParsePrefix("192.0.0.8/32") }
+
+// Inside tells whether this process is in a sandbox already.
+func Inside() bool {
+	addrs, _ := net.InterfaceAddrs() // none: not inside
+	return slices.ContainsFunc(addrs, func(a net.Addr) bool { return a.String() == ownAddress().String() })
+}
 
 const (
 	// Our listeners' ports are unassigned (IANA) and below 1024, where neither

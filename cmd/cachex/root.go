@@ -28,7 +28,6 @@ EXIT STATUS
 		Example:       "  cachex run -- npm ci\n  cachex run --offline -- npm ci",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.SetArgs(args)

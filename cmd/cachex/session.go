@@ -57,7 +57,7 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 		status = exitMiss
 	}
 	sum := summary{
-		Schema: reportSchema, Command: args, Exit: status, Started: s.started.UTC(),
+		Schema: reportSchema, Command: withoutSecrets(args), Exit: status, Started: s.started.UTC(),
 		MS: time.Since(s.started).Milliseconds(), Sandbox: "netns", Policy: string(o.mode),
 		Offline: o.offline, Cache: o.cache, Changed: state.Changed,
 	}
@@ -109,6 +109,11 @@ func (s *session) prepareProxy() error {
 	}
 	if s.store.ReadOnly() && !s.opts.offline {
 		fmt.Fprintf(s.io.err, "cachex: warning: %s cannot be written to: nothing new will be kept\n", s.opts.cache)
+	}
+	if sandbox.Inside() {
+		// The cachex around this one sees each request again, and may have
+		// the same directory: waiting for its lock would be waiting for us.
+		s.store.Alone()
 	}
 	authority, err := ca.New(s.started)
 	if err != nil {

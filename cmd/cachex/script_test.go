@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"cachex/sandbox"
+)
+
+func TestMain(m *testing.M) {
+	sandbox.Main()
+	testscript.Main(m, map[string]func(){
+		"cachex": main,
+		"fetch":  fetch,
+	})
+}
+
+// TestScripts runs the promises of the command line, testdata/scripts/*.txtar.
+// Beside testscript's own commands they have
+//
+//	cachex ARG...      the program
+//	fetch ...          an HTTP client (fetch_test.go)
+//	origin up|down     the servers of all names, behind the host's proxy: the
+//	                   directory www/HOST/PATH (origin_test.go); it is up at first
+//	requests N [PATH]  the origin was asked N times since the last "requests"
+//
+// No script can reach the real network: the host's proxy is the test's own.
+func TestScripts(t *testing.T) {
+	dir := filepath.Join("..", "..", "testdata", "scripts")
+	if found, err := filepath.Glob(filepath.Join(dir, "*.txtar")); err != nil || len(found) == 0 {
+		t.Fatalf("no scripts in %s: %v", dir, err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 dir,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setUpScript,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"origin":   originCommand,
+			"requests": requestsCommand,
+		},
+	})
+}
+
+type originKey struct{}
+
+func setUpScript(env *testscript.Env) error {
+	o, err := startOrigin(env.WorkDir)
+	if err != nil {
+		return err
+	}
+	env.Defer(o.close)
+	env.Values[originKey{}] = o
+	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+	env.Setenv("CACHEX_CACHE", filepath.Join(env.WorkDir, "cache"))
+	env.Setenv("HTTP_PROXY", o.proxyURL())
+	env.Setenv("HTTPS_PROXY", o.proxyURL())
+	env.Setenv("SSL_CERT_FILE", o.bundle)
+	env.Setenv("SSL_CERT_DIR", filepath.Join(env.WorkDir, "none"))
+	return os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o755)
+}
+
+func originCommand(ts *testscript.TestScript, neg bool, args []string) {
+	o := ts.Value(originKey{}).(*origin)
+	if neg || len(args) != 1 || args[0] != "up" && args[0] != "down" {
+		ts.Fatalf("usage: origin up|down")
+	}
+	o.setUp(args[0] == "up")
+}
+
+func requestsCommand(ts *testscript.TestScript, neg bool, args []string) {
+	o := ts.Value(originKey{}).(*origin)
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: requests N [PATH]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	var got []string
+	for _, r := range o.takeRequests() {
+		if len(args) == 1 || strings.HasSuffix(r, args[1]) {
+			got = append(got, r)
+		}
+	}
+	if len(got) != want {
+		ts.Fatalf("%d requests, want %d:\n%s", len(got), want, strings.Join(got, "\n"))
+	}
+	fmt.Fprintln(ts.Stdout(), strings.Join(got, "\n"))
+}
