@@ -8,12 +8,13 @@ test:
 
 # Real builds against real registries: cold, warm and offline.
 builds: build
-	testdata/builds/run ./cachex
+	go run ./testdata/builds -cachex ./cachex
 
 lint:
 	golangci-lint run
 
 # A minute for each fuzz target.
+FUZZTIME = 60s
 fuzz:
 	for p in ./proxy/store:FuzzURL ./proxy/store:FuzzName ./proxy/policy:FuzzJudge ./proxy:FuzzSniff ./proxy/dns:FuzzAnswer ./ca:FuzzMerge; do \
-	  go test $${p%:*} -run '^$$' -fuzz "$${p##*:}\$$" -fuzztime 60s -fuzzminimizetime 1x || exit 1; done
+	  go test $${p%:*} -run '^$$' -fuzz "$${p##*:}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x || exit 1; done

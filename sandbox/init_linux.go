@@ -215,13 +215,7 @@ func newEchoes() *echoes {
 
 func (e *echoes) watch() {
 	got := make(chan os.Signal, 16)
-	for _, sig := range []os.Signal{
-		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
-	} {
-		if !signal.Ignored(sig) {
-			signal.Notify(got, sig)
-		}
-	}
+	signal.Notify(got, Signals()...)
 	go func() { // until the process ends
 		for sig := range got {
 			e.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -189,6 +190,15 @@ func (s *Sandbox) Start(c Config) error {
 		return answer.Failed.error()
 	}
 	return nil
+}
+
+// Signals are those that are sent to a command by its terminal or supervisor,
+// and that are not ignored: what nohup ignores stays ignored. The caller of
+// Start passes them on with Signal.
+func Signals() []os.Signal {
+	return slices.DeleteFunc([]os.Signal{
+		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
+	}, signal.Ignored)
 }
 
 // Signal sends a signal to the command, unless the sandbox got the same one at

@@ -34,6 +34,9 @@ func (*Sandbox) Listeners() Listeners { return Listeners{} }
 // Start fails.
 func (*Sandbox) Start(Config) error { return errLinux }
 
+// Signals are none.
+func Signals() []os.Signal { return nil }
+
 // Signal fails.
 func (*Sandbox) Signal(os.Signal) error { return errLinux }
 

@@ -209,20 +209,11 @@ func trees(in []ca.Tree) []sandbox.Tree {
 	return out
 }
 
-// forwardSignals passes on what is sent to cachex alone. Signals that were
-// ignored when cachex started stay ignored, as nohup wants.
+// forwardSignals passes on what is sent to cachex alone.
 func forwardSignals(box *sandbox.Sandbox) (stop func()) {
-	var wanted []os.Signal
-	for _, sig := range []os.Signal{
-		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
-	} {
-		if !signal.Ignored(sig) {
-			wanted = append(wanted, sig)
-		}
-	}
 	got := make(chan os.Signal, 8)
 	done := make(chan struct{})
-	signal.Notify(got, wanted...)
+	signal.Notify(got, sandbox.Signals()...)
 	go func() {
 		defer close(done)
 		for sig := range got {
