@@ -50,9 +50,14 @@ func (s *Store) Get(k Key, variant string) (*Entry, error) {
 		return s.getStatus(k, variant, err)
 	}
 	m, err := s.readMeta(k, variant)
-	switch {
-	case err == nil && m.Size == fi.Size() && m.ModTime.Equal(fi.ModTime()):
+	if err == nil && m.Size == fi.Size() && m.ModTime.Equal(fi.ModTime()) {
 		return &Entry{Meta: *m, File: f}, nil
+	}
+	if target, err := s.link(k.Name(variant)); err == nil && isStatus(target) { // somebody made a file called 404
+		f.Close()
+		return s.getStatus(k, variant, fs.ErrNotExist)
+	}
+	switch {
 	case err == nil && m.Size == fi.Size() && s.sameDigest(f, m.SHA256):
 		// A restored archive has new times: the digest decides, once.
 		m.ModTime = fi.ModTime()
@@ -103,23 +108,31 @@ func (s *Store) getStatus(k Key, variant string, cause error) (*Entry, error) {
 	if !errors.Is(cause, fs.ErrNotExist) && !errors.Is(cause, syscall.ENOTDIR) {
 		return miss("cannot be read: %v", cause)
 	}
-	name := k.Name(variant)
-	target, err := s.root.Readlink(name)
-	if err != nil {
-		target, err = s.root.Readlink(name + "/" + selfName)
-	}
+	target, err := s.link(k.Name(variant))
 	if err != nil {
 		return miss("not in the cache")
 	}
-	status, err := strconv.Atoi(target)
-	if err != nil || status < 300 || status > 599 {
+	if !isStatus(target) {
 		return miss("its link to %q is no status code", target)
+	}
+	status, err := strconv.Atoi(target)
+	if err != nil {
+		return miss("%v", err)
 	}
 	m, err := s.readMeta(k, variant)
 	if err == nil && m.Status == status {
 		return &Entry{Meta: *m}, nil
 	}
 	return &Entry{Own: true, Meta: Meta{URL: k.URL("https"), Status: status, Header: http.Header{}}}, nil
+}
+
+// link is what a document's link leads to.
+func (s *Store) link(name string) (string, error) {
+	target, err := s.root.Readlink(name)
+	if err != nil {
+		target, err = s.root.Readlink(name + "/" + selfName)
+	}
+	return target, err
 }
 
 // sameDigest tells whether a file holds what its metadata says.
