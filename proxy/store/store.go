@@ -34,7 +34,6 @@ type Store struct {
 	dir      string
 	root     *os.Root
 	readOnly bool
-	locks    lockTable
 	salt     []byte
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,7 +13,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // Writer takes a body that is still arriving. Its file may be read meanwhile.
@@ -146,24 +146,31 @@ func (s *Store) place(temp, name string) error {
 	if fi, err := s.root.Lstat(name); err == nil && fi.IsDir() {
 		return s.root.Rename(temp, name+"/"+selfName)
 	}
-	err := s.renameInto(temp, name)
-	switch {
-	case err == nil:
+	if err := s.renameInto(temp, name); err == nil {
 		return nil
-	case errors.Is(err, syscall.EISDIR), errors.Is(err, fs.ErrExist):
-		return s.root.Rename(temp, name+"/"+selfName)
 	}
 	if err := s.makeFolders(path.Dir(name)); err != nil {
 		return err
 	}
+	// Meanwhile the name may have become a folder.
+	if fi, err := s.root.Lstat(name); err == nil && fi.IsDir() {
+		name += "/" + selfName
+	}
 	return s.root.Rename(temp, name)
 }
+
+// foldersLock is held while documents are turned into folders. It names no
+// document, so that there is nothing to mend when its holder dies.
+const foldersLock = locksDir + "/folders"
 
 // makeFolders makes dir, and turns each document on the way into a folder that
 // holds it. The document stays readable but for the moment between two renames.
 func (s *Store) makeFolders(dir string) error {
-	s.locks.folders.Lock()
-	defer s.locks.folders.Unlock()
+	lock, err := s.waitLock(context.Background(), foldersLock)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
 	at := ""
 	for part := range strings.SplitSeq(dir, "/") {
 		at = path.Join(at, part)
@@ -190,11 +197,27 @@ func (s *Store) intoFolder(name string) error {
 	if err := s.root.Mkdir(aside, 0o755); err != nil {
 		return err
 	}
+	defer s.root.RemoveAll(aside) // nothing is left of it when all went well
 	if err := s.root.Rename(name, aside+"/"+selfName); err != nil {
-		s.root.Remove(aside)
 		return err
 	}
-	return s.root.Rename(aside, name)
+	err := s.root.Rename(aside, name)
+	if err == nil {
+		return nil
+	}
+	// Between the two renames another writer has put something there: the
+	// document anew, which then is the better one, or a folder with files.
+	fi, lerr := s.root.Lstat(name)
+	switch {
+	case lerr != nil:
+		return err
+	case !fi.IsDir():
+		return s.intoFolder(name)
+	}
+	if _, err := s.root.Lstat(name + "/" + selfName); err == nil {
+		return nil
+	}
+	return s.root.Rename(aside+"/"+selfName, name+"/"+selfName)
 }
 
 func randomName() string { return rand.Text() }
