@@ -140,23 +140,27 @@ func (s *Store) Remove(k Key, variant string) error {
 	return err
 }
 
+// placings is how often a document is placed while other writers turn what is
+// there into folders. Each of them does so once.
+const placings = 5
+
 // place renames a temporary file to a document's name, which may be a folder
 // already, or lie below what is a document so far.
 func (s *Store) place(temp, name string) error {
-	if fi, err := s.root.Lstat(name); err == nil && fi.IsDir() {
-		return s.root.Rename(temp, name+"/"+selfName)
+	var err error
+	for range placings {
+		at := name
+		if fi, lerr := s.root.Lstat(name); lerr == nil && fi.IsDir() {
+			at += "/" + selfName
+		}
+		if err = s.root.Rename(temp, at); err == nil {
+			return nil
+		}
+		if e := s.makeFolders(path.Dir(name)); e != nil {
+			err = e
+		}
 	}
-	if err := s.renameInto(temp, name); err == nil {
-		return nil
-	}
-	if err := s.makeFolders(path.Dir(name)); err != nil {
-		return err
-	}
-	// Meanwhile the name may have become a folder.
-	if fi, err := s.root.Lstat(name); err == nil && fi.IsDir() {
-		name += "/" + selfName
-	}
-	return s.root.Rename(temp, name)
+	return err
 }
 
 // foldersLock is held while documents are turned into folders. It names no
@@ -166,30 +170,44 @@ const foldersLock = locksDir + "/folders"
 // makeFolders makes dir, and turns each document on the way into a folder that
 // holds it. The document stays readable but for the moment between two renames.
 func (s *Store) makeFolders(dir string) error {
+	at := ""
+	for part := range strings.SplitSeq(dir, "/") {
+		at = path.Join(at, part)
+		err := s.root.Mkdir(at, 0o755)
+		if err == nil || s.isFolder(at) {
+			continue
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if err := s.moveIntoFolder(at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isFolder tells whether files may be put into what has that name: a folder,
+// or a user's link to one. A link to a status code is never one.
+func (s *Store) isFolder(name string) bool {
+	if target, err := s.root.Readlink(name); err == nil && isStatus(target) {
+		return false
+	}
+	fi, err := s.root.Stat(name)
+	return err == nil && fi.IsDir()
+}
+
+// moveIntoFolder makes a document's name a folder that holds the document.
+func (s *Store) moveIntoFolder(name string) error {
 	lock, err := s.waitLock(context.Background(), foldersLock)
 	if err != nil {
 		return err
 	}
 	defer lock.Unlock()
-	at := ""
-	for part := range strings.SplitSeq(dir, "/") {
-		at = path.Join(at, part)
-		err := s.root.Mkdir(at, 0o755)
-		if err == nil {
-			continue
-		}
-		fi, lerr := s.root.Lstat(at)
-		if lerr != nil {
-			return err
-		}
-		if fi.IsDir() {
-			continue
-		}
-		if err := s.intoFolder(at); err != nil {
-			return err
-		}
+	if s.isFolder(name) {
+		return nil
 	}
-	return nil
+	return s.intoFolder(name)
 }
 
 func (s *Store) intoFolder(name string) error {
