@@ -243,6 +243,15 @@ func TestTouch(t *testing.T) {
 	if e.Header.Get("Etag") != `"y"` || e.Own {
 		t.Errorf("after Touch: %+v", e.Meta)
 	}
+	r.write(doc, "edited")
+	if err := r.Touch(key("/a.tgz"), "", m); err == nil {
+		t.Error("the metadata of an edited file is replaced")
+	}
+	r.want("/a.tgz", found{status: 200, body: "edited", own: true})
+	r.must(os.Remove(r.path(doc)))
+	if err := r.Touch(key("/a.tgz"), "", m); err == nil {
+		t.Error("the metadata of a removed file is replaced")
+	}
 }
 
 func TestNamesAndSalt(t *testing.T) {
