@@ -96,7 +96,7 @@ func FuzzURL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, host, target, variant string) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil || !strings.HasPrefix(target, "/") || host == "" {
-			t.Skip()
+			return
 		}
 		u.Scheme, u.Host = "https", host
 		checkInverse(t, KeyOf(u), variant)
@@ -112,7 +112,7 @@ func FuzzName(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		k, v, err := ParseName(name)
 		if err != nil {
-			t.Skip()
+			return
 		}
 		if got := k.Name(v); got != strings.TrimSuffix(name, "/"+selfName) {
 			t.Errorf("%q is read as %+v %q, which is written %q", name, k, v, got)
