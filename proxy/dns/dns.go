@@ -72,6 +72,12 @@ func (r *Resolver) Serve(ctx context.Context, packets []net.PacketConn, streams 
 		go func() { errs <- s.ActivateAndServe() }()
 	}
 	<-ctx.Done()
+	// Only a shutdown ends the connections that clients keep open, else they
+	// are waited for. The context has ended, so this returns at once; it fails
+	// for a server that has not begun, and which its closed socket ends.
+	for _, s := range servers {
+		_ = s.ShutdownContext(ctx)
+	}
 	for _, p := range packets {
 		p.Close()
 	}
@@ -101,6 +107,7 @@ func (r *Resolver) Answer(ctx context.Context, q *dns.Msg) *dns.Msg {
 	a := new(dns.Msg)
 	a.SetReply(q)
 	a.RecursionAvailable = true
+	a.Compress = true // else the longest names need more than 512 bytes
 	if len(q.Question) != 1 || q.Opcode != dns.OpcodeQuery {
 		a.Rcode = dns.RcodeNotImplemented
 		return a

@@ -13,7 +13,7 @@ import (
 // name: mirrors and private registries have the same shapes.
 
 type rules struct {
-	index, moving, digest, goModule, packaged, numbered, release, archive *regexp.Regexp
+	index, moving, digest, goModule, packaged, numbered, dotted, release, archive *regexp.Regexp
 }
 
 // shapes are compiled when the first URL is judged, not at each start.
@@ -32,9 +32,11 @@ var shapes = sync.OnceValue(func() rules {
 		packaged: regexp.MustCompile(`(?i)[-_.](v?\d[^/]*)\.(whl|egg|gem|crate|deb|udeb|ddeb|dsc|rpm|drpm|apk|nupkg|snupkg|conda|gemspec\.rz|whl\.metadata)$`),
 		// name-1.2.3.ext
 		numbered: regexp.MustCompile(`(?i)(^|[-_.@+~])[vr]?\d+\.\d+[^/]*$`),
+		// A version within a name, with more than one number.
+		dotted: regexp.MustCompile(`\d\.\d`),
 		// .../1.2.3/name.ext or .../v1.2.3/name
 		release: regexp.MustCompile(`(?i)/[^/]*v?\d+\.\d+\.\d+[^/]*/[^/]+$`),
-		archive: regexp.MustCompile(`(?i)\.(tgz|tbz2?|txz|tar|tar\.(gz|bz2|xz|zst|lz|lzma|br)|zip|gz|xz|bz2|zst|7z|jar|war|ear|aar|klib|pom|module|exe|` +
+		archive: regexp.MustCompile(`(?i)\.(tgz|tbz2?|txz|tar|tar\.(gz|bz2|xz|zst|lz|lzma|br)|zip|gz|xz|bz2|zst|7z|jar|war|ear|aar|klib|pom|module|nuspec|exe|` +
 			`msi|dmg|pkg|appimage|bin|so|dll|wasm|whl|sh|run|asc|sig|sign|minisig|pem|sha1|sha256|sha512|md5|sha256sum|sha512sum|buildinfo|` +
 			`sbom|json\.gz|node|vsix|iso|img|qcow2|mod)$`),
 		// Words that say so wherever they stand in a name.
@@ -49,13 +51,34 @@ func Artifact(u *url.URL, status int, answer http.Header) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	// A log-in or error page sent with 200 is not what the name says.
+	if status != http.StatusOK {
+		return why, true
+	}
 	base := strings.ToLower(path.Base(u.Path))
-	html := strings.HasPrefix(answer.Get("Content-Type"), "text/html")
-	if status == http.StatusOK && html && !strings.HasSuffix(base, ".html") && !strings.HasSuffix(base, ".htm") {
+	kind, _, _ := strings.Cut(strings.ToLower(answer.Get("Content-Type")), ";")
+	kind = strings.TrimSpace(kind)
+	html := kind == "text/html" || kind == "application/xhtml+xml"
+	json := kind == "application/json" || strings.HasSuffix(kind, "+json")
+	switch {
+	// A log-in or error page sent with 200 is not what the name says.
+	case html && !strings.HasSuffix(base, ".html") && !strings.HasSuffix(base, ".htm"):
+		return "", false
+	// /commits/DIGEST/status tells something about the digest, and tells
+	// otherwise tomorrow.
+	case (html || json) && why == byDigest && !namedByDigest(u.Path):
 		return "", false
 	}
 	return why, true
+}
+
+// byDigest is how an artifact is seen by a digest in its URL.
+const byDigest = "artifact: digest"
+
+// namedByDigest tells whether the digest is what the path names, and not a
+// folder on the way.
+func namedByDigest(p string) bool {
+	base := path.Base(p)
+	return strings.Contains(p, "/by-hash/") || shapes().digest.MatchString(base) || len(base) >= 28 && isHex(base)
 }
 
 func artifactName(p string) (string, bool) {
@@ -64,11 +87,13 @@ func artifactName(p string) (string, bool) {
 	case strings.HasSuffix(p, "/"):
 		return "", false
 	case strings.Contains(p, "/by-hash/"):
-		return "artifact: digest", true
+		return byDigest, true
 	case strings.Contains(p, "/info/refs"), strings.HasSuffix(p, "/git-upload-pack"), strings.HasSuffix(p, "/git-receive-pack"):
 		return "", false
+	case strings.Contains(p, "/refs/heads/"): // a branch, though it be called v1.2
+		return "", false
 	case shapes.digest.MatchString(p), splitDigest(p):
-		return "artifact: digest", true
+		return byDigest, true
 	case shapes.goModule.MatchString(p):
 		return "artifact: module version", true
 	case strings.Contains(p, "/@v/"), strings.HasSuffix(p, "/@latest"):
@@ -77,7 +102,7 @@ func artifactName(p string) (string, bool) {
 		return "artifact: checksum database", true
 	// Formats and layouts that name a version come before the words below: a
 	// package may well be called latest-version.
-	case shapes.packaged.MatchString(base), npmTarball(p):
+	case packaged(base), npmTarball(p):
 		return "artifact: version in name", true
 	case mavenRelease(p), crateDownload(p):
 		return "artifact: version in path", true
@@ -117,8 +142,16 @@ func checksumTile(p string) bool {
 func mavenRelease(p string) bool {
 	parts := strings.Split(p, "/")
 	n := len(parts)
-	return n >= 4 && parts[n-2] != "" && !strings.HasSuffix(parts[n-2], "-SNAPSHOT") &&
+	return n >= 4 && strings.ContainsAny(parts[n-2], "0123456789") && !shapes().moving.MatchString(parts[n-2]) &&
 		strings.HasPrefix(parts[n-1], parts[n-3]+"-"+parts[n-2])
+}
+
+// packaged sees NAME-VERSION.EXT of a package format, but not NAME.x86_64.rpm
+// and not NAME-latest-9.noarch.rpm.
+func packaged(base string) bool {
+	shapes := shapes()
+	return shapes.packaged.MatchString(strings.ReplaceAll(base, "x86_64", "x86")) &&
+		(!shapes.moving.MatchString(base) || shapes.dotted.MatchString(base))
 }
 
 // npmTarball sees a registry's .../NAME/-/NAME-VERSION.tgz.

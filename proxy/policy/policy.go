@@ -5,6 +5,7 @@ package policy
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"time"
@@ -19,12 +20,14 @@ const (
 	Artifacts Mode = "artifacts"
 	// Forever keeps everything until its file is deleted.
 	Forever Mode = "forever"
+	// RFC9111 keeps everything by RFC 9111 alone.
+	RFC9111 Mode = "rfc9111"
 )
 
 // ParseMode reads a mode's name.
 func ParseMode(s string) (Mode, error) {
 	switch m := Mode(s); m {
-	case Artifacts, Forever:
+	case Artifacts, Forever, RFC9111:
 		return m, nil
 	}
 	return "", fmt.Errorf("unknown policy %q", s)
@@ -57,7 +60,7 @@ func (m Mode) Judge(req http.Header, a Answer, now time.Time) Use {
 	case m == Forever && a.Status < 400:
 		return Use{true, "forever"}
 	}
-	if why, ok := Artifact(a.URL, a.Status, a.Header); ok && a.Status < 400 {
+	if why, ok := Artifact(a.URL, a.Status, a.Header); ok && a.Status < 400 && m != RFC9111 {
 		return Use{true, why}
 	}
 	life, why := lifetime(a)
@@ -109,10 +112,19 @@ func age(a Answer, now time.Time) time.Duration {
 	apparent := max(0, a.Received.Sub(dateOf(a)))
 	corrected := a.Received.Sub(a.Requested)
 	if v, ok := parseSeconds(a.Header.Get("Age")); ok {
-		corrected += v
+		corrected = plus(corrected, v)
 	}
 	resident := now.Sub(a.Received)
-	return max(apparent, corrected) + max(0, resident)
+	return plus(max(apparent, corrected), max(0, resident))
+}
+
+// plus adds two durations, the second not negative, so that a Date centuries
+// ago does not come out as young.
+func plus(a, b time.Duration) time.Duration {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 func dateOf(a Answer) time.Time {

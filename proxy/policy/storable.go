@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -19,12 +21,12 @@ func (m Mode) Storable(req http.Header, u *url.URL, status int, answer http.Head
 	cc := parse(answer)
 	switch {
 	case !keptStatus(status):
-		return Keep{false, "status " + http.StatusText(status)}
-	case strings.TrimSpace(answer.Get("Vary")) == "*":
+		return Keep{false, strings.TrimSpace(fmt.Sprintf("status %d %s", status, http.StatusText(status)))}
+	case slices.Contains(fieldNames(answer.Values("Vary")), "*"):
 		return Keep{false, "Vary: *"}
 	case strings.HasPrefix(answer.Get("Content-Type"), "text/event-stream"):
 		return Keep{false, "event stream"}
-	case artifact && status == http.StatusOK:
+	case artifact && status == http.StatusOK && m != RFC9111:
 		return Keep{true, why}
 	case m == Forever && status == http.StatusOK:
 		return Keep{true, "forever"}
@@ -52,14 +54,17 @@ func keptStatus(status int) bool {
 	return false
 }
 
+// secretFields are the fields that tell who asks.
+var secretFields = []string{
+	"Authorization", "Cookie", "Private-Token", "Job-Token", "Deploy-Token",
+	"X-Jfrog-Art-Api", "X-Api-Key", "X-Nuget-Apikey", "X-Auth-Token", "X-Amz-Security-Token",
+}
+
 // Credentials is the part of a request that only one user has, "" when there
 // is none. It is a secret.
 func Credentials(req http.Header) string {
 	var parts []string
-	for _, name := range []string{
-		"Authorization", "Cookie", "Private-Token", "Job-Token", "Deploy-Token",
-		"X-Jfrog-Art-Api", "X-Api-Key", "X-Nuget-Apikey", "X-Auth-Token", "X-Amz-Security-Token",
-	} {
+	for _, name := range secretFields {
 		for _, v := range req.Values(name) {
 			parts = append(parts, name+": "+v)
 		}
@@ -85,7 +90,7 @@ func KeptHeader(answer http.Header) http.Header {
 			h.Del(strings.TrimSpace(name))
 		}
 	}
-	for _, name := range ownHop {
+	for _, name := range slices.Concat(ownHop, secretFields) {
 		h.Del(name)
 	}
 	for name := range h {
@@ -94,10 +99,35 @@ func KeptHeader(answer http.Header) http.Header {
 			h.Del(name)
 		}
 	}
-	if loc := h.Get("Location"); loc != "" {
-		if u, err := url.Parse(loc); err == nil {
-			h.Set("Location", Unsigned(u).String())
+	for _, name := range []string{"Location", "Content-Location"} {
+		link := h.Get(name)
+		switch unsigned := unsignedLink(link); unsigned {
+		case link:
+		case "":
+			h.Del(name)
+		default:
+			h.Set(name, unsigned)
 		}
 	}
 	return h
+}
+
+// unsignedLink takes the secrets out of a URL reference and leaves the rest as
+// it was sent.
+func unsignedLink(link string) string {
+	if u, err := url.Parse(link); err == nil {
+		if v := Unsigned(u); v != u {
+			return v.String()
+		}
+		return link
+	}
+	// Clients follow what Go calls invalid, such as a lone "%".
+	place, query, has := strings.Cut(link, "?")
+	if strings.Contains(place, "@") {
+		return "" // there may be a password
+	}
+	if query = unsignedQuery(query); has && query != "" {
+		place += "?" + query
+	}
+	return place
 }

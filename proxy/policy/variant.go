@@ -33,7 +33,8 @@ func Representation(u *url.URL, req http.Header) string {
 	case strings.HasPrefix(first, "application/vnd.pypi.simple.") && strings.HasSuffix(first, "+json"):
 		return strings.TrimSuffix(strings.TrimPrefix(first, "application/vnd."), "+json")
 	case strings.Contains(u.Path, "/manifests/"):
-		return "accept-" + digest(strings.Join(slices.Sorted(slices.Values(types)), ","))
+		slices.Sort(types)
+		return "accept-" + digest(strings.Join(slices.Compact(types), ","))
 	}
 	return ""
 }
@@ -77,7 +78,7 @@ func normalQuality(q string) string { return strings.TrimRight(strings.TrimRight
 // they differ with each client, and the bytes kept are the same (encodings are
 // undone, credentials have variants of their own).
 var ignored = []string{
-	"accept-encoding", "user-agent", "authorization", "cookie", "x-requested-with",
+	"accept-encoding", "user-agent", "proxy-authorization", "x-requested-with",
 	"x-forwarded-proto", "x-forwarded-for", "x-forwarded-host", "fastly-ssl", "x-client-cert",
 	"access-control-request-method", "access-control-request-headers",
 }
@@ -87,16 +88,32 @@ var ignored = []string{
 // sorted, each once.
 func Selecting(answer http.Header) []string {
 	var names []string
-	for _, line := range answer.Values("Vary") {
-		for name := range strings.SplitSeq(line, ",") {
-			name = strings.ToLower(strings.TrimSpace(name))
-			if name != "" && name != "*" && !slices.Contains(ignored, name) {
-				names = append(names, name)
-			}
+	for _, name := range fieldNames(answer.Values("Vary")) {
+		if name != "*" && !slices.Contains(ignored, name) && !isSecret(name) {
+			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// fieldNames are the members of a list of names, in lower case.
+func fieldNames(lines []string) []string {
+	var names []string
+	for _, line := range lines {
+		for name := range strings.SplitSeq(line, ",") {
+			if name = strings.ToLower(strings.TrimSpace(name)); name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// isSecret tells of the fields that have variants of their own, and whose
+// values must not be written down.
+func isSecret(name string) bool {
+	return slices.ContainsFunc(secretFields, func(s string) bool { return strings.EqualFold(s, name) })
 }
 
 // Selected are the values of the selecting fields in a request.

@@ -42,23 +42,41 @@ func miss(format string, a ...any) (*Entry, error) {
 	return nil, &MissError{fmt.Sprintf(format, a...)}
 }
 
+// looks is how often a document is looked at that somebody replaces all the
+// time.
+const looks = 5
+
 // Get opens the kept answer for a key and a variant. Whatever goes wrong is a
 // *MissError.
 func (s *Store) Get(k Key, variant string) (*Entry, error) {
+	for range looks {
+		if e, err := s.look(k, variant); e != nil || err != nil {
+			return e, err
+		}
+	}
+	return miss("it changes all the time")
+}
+
+// look returns neither entry nor error when the document was replaced
+// meanwhile.
+func (s *Store) look(k Key, variant string) (*Entry, error) {
 	f, fi, err := s.openBody(k.Name(variant))
 	if err != nil {
 		return s.getStatus(k, variant, err)
 	}
 	m, err := s.readMeta(k, variant)
-	switch {
-	case err == nil && m.Size == fi.Size() && m.ModTime.Equal(fi.ModTime()):
+	if err == nil && m.Size == fi.Size() && m.ModTime.Equal(fi.ModTime()) {
 		return &Entry{Meta: *m, File: f}, nil
+	}
+	if target, err := s.link(k.Name(variant)); err == nil && isStatus(target) { // somebody made a file called 404
+		f.Close()
+		return s.getStatus(k, variant, fs.ErrNotExist)
+	}
+	switch {
 	case err == nil && m.Size == fi.Size() && s.sameDigest(f, m.SHA256):
 		// A restored archive has new times: the digest decides, once.
+		s.noteTime(k, variant, fi, m)
 		m.ModTime = fi.ModTime()
-		if !s.readOnly {
-			s.writeMeta(k, variant, m) // only spares the next digest
-		}
 		return &Entry{Meta: *m, File: f}, nil
 	case err == nil && m.ModTime.Equal(fi.ModTime()):
 		f.Close()
@@ -69,8 +87,45 @@ func (s *Store) Get(k Key, variant string) (*Entry, error) {
 	case s.writing(k, variant):
 		f.Close()
 		return miss("not in the cache")
+	case !s.settled(k, variant, fi, m):
+		f.Close()
+		return nil, nil
 	}
 	return ownEntry(k, f, fi), nil
+}
+
+// noteTime writes down a body's new time, which only spares the next digest.
+// Whoever has the lock is about to write newer metadata.
+func (s *Store) noteTime(k Key, variant string, fi fs.FileInfo, m *Meta) {
+	if s.readOnly {
+		return
+	}
+	l, err := s.tryLock(lockName(k, variant))
+	if err != nil || l == nil {
+		return
+	}
+	defer l.Unlock()
+	if s.settled(k, variant, fi, m) {
+		noted := *m
+		noted.ModTime = fi.ModTime()
+		s.writeMeta(k, variant, &noted)
+	}
+}
+
+// settled tells whether a body and its metadata (nil for none) are still those
+// that were read. Otherwise what looks like a user's file may be an answer that
+// another process was just putting there.
+func (s *Store) settled(k Key, variant string, was fs.FileInfo, m *Meta) bool {
+	f, fi, err := s.openBody(k.Name(variant))
+	if err != nil {
+		return false
+	}
+	f.Close()
+	now, _ := s.readMeta(k, variant) // nil when there is none
+	if m == nil || now == nil {
+		return m == now && os.SameFile(was, fi)
+	}
+	return os.SameFile(was, fi) && m.SHA256 == now.SHA256 && m.ModTime.Equal(now.ModTime)
 }
 
 // openBody opens the document's file, which is inside its folder when the name
@@ -103,23 +158,31 @@ func (s *Store) getStatus(k Key, variant string, cause error) (*Entry, error) {
 	if !errors.Is(cause, fs.ErrNotExist) && !errors.Is(cause, syscall.ENOTDIR) {
 		return miss("cannot be read: %v", cause)
 	}
-	name := k.Name(variant)
-	target, err := s.root.Readlink(name)
-	if err != nil {
-		target, err = s.root.Readlink(name + "/" + selfName)
-	}
+	target, err := s.link(k.Name(variant))
 	if err != nil {
 		return miss("not in the cache")
 	}
-	status, err := strconv.Atoi(target)
-	if err != nil || status < 300 || status > 599 {
+	if !isStatus(target) {
 		return miss("its link to %q is no status code", target)
+	}
+	status, err := strconv.Atoi(target)
+	if err != nil {
+		return miss("%v", err)
 	}
 	m, err := s.readMeta(k, variant)
 	if err == nil && m.Status == status {
 		return &Entry{Meta: *m}, nil
 	}
 	return &Entry{Own: true, Meta: Meta{URL: k.URL("https"), Status: status, Header: http.Header{}}}, nil
+}
+
+// link is what a document's link leads to.
+func (s *Store) link(name string) (string, error) {
+	target, err := s.root.Readlink(name)
+	if err != nil {
+		target, err = s.root.Readlink(name + "/" + selfName)
+	}
+	return target, err
 }
 
 // sameDigest tells whether a file holds what its metadata says.
@@ -168,6 +231,16 @@ func typeOf(k Key) string {
 func (s *Store) Touch(k Key, variant string, m Meta) error {
 	if s.readOnly {
 		return ErrReadOnly
+	}
+	if m.Status == http.StatusOK {
+		f, fi, err := s.openBody(k.Name(variant))
+		if err != nil {
+			return err
+		}
+		f.Close()
+		if m.Size != fi.Size() || !m.ModTime.Equal(fi.ModTime()) {
+			return fmt.Errorf("%s was changed", k.Name(variant))
+		}
 	}
 	return s.writeMeta(k, variant, &m)
 }

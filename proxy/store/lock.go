@@ -8,14 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"sync"
 	"time"
 )
-
-// lockTable holds what only one goroutine of a process may do at a time.
-type lockTable struct {
-	folders sync.Mutex // turning documents into folders
-}
 
 // Lock is the right to fetch one document. One process has it at a time.
 //
@@ -50,20 +44,25 @@ func (s *Store) Lock(ctx context.Context, k Key, variant string) (*Lock, error) 
 	if s.readOnly || s.alone {
 		return &Lock{}, nil
 	}
+	l, err := s.waitLock(ctx, lockName(k, variant))
+	if err != nil || l.file == nil {
+		return l, err
+	}
+	if _, err := l.file.WriteAt([]byte(k.Name(variant)), 0); err != nil {
+		// A full disk: nothing will be kept, so nothing need be mended.
+		l.Unlock()
+		return &Lock{}, nil
+	}
+	return l, nil
+}
+
+// waitLock tries until it has the lock.
+func (s *Store) waitLock(ctx context.Context, name string) (*Lock, error) {
 	patience := time.After(lockPatience)
 	for {
-		l, err := s.tryLock(lockName(k, variant))
-		if err != nil {
-			return nil, err
-		}
-		if l != nil {
-			_, err := l.file.WriteAt([]byte(k.Name(variant)), 0)
-			if err != nil {
-				// A full disk: nothing will be kept, so nothing need be mended.
-				l.Unlock()
-				return &Lock{}, nil
-			}
-			return l, nil
+		l, err := s.tryLock(name)
+		if err != nil || l != nil {
+			return l, err
 		}
 		select {
 		case <-ctx.Done():

@@ -26,6 +26,11 @@ const (
 	metaExt   = "%.json"
 	indexName = "index.html"
 
+	// statusLen is the length of a status code. A segment that is one, as in
+	// /issues/404, has its first digit escaped: it would be what the links of
+	// error answers beside it lead to.
+	statusLen = len("404")
+
 	// maxName is what is left of the 255 bytes that Linux file systems allow
 	// when continued, metaExt and the suffix of a temporary name are taken off.
 	maxName = 200
@@ -170,8 +175,16 @@ func encodeSegment(seg string, host bool) string {
 		return escape
 	case seg == "." || seg == "..", host && seg[0] == '.':
 		return escapeByte('.') + encodeQuery(seg[1:])
+	case isStatus(seg):
+		return escapeByte(seg[0]) + seg[1:]
 	}
 	return encodeQuery(seg)
+}
+
+// isStatus tells whether a text is a status code that a link may lead to.
+func isStatus(s string) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && len(s) == statusLen && 300 <= n && n <= 599
 }
 
 // encodeQuery writes any bytes as part of a file name.
@@ -234,8 +247,8 @@ func split(name string) []string {
 // an escape and never so that a part could be read as another name.
 func cut(name string) int {
 	n := maxName
-	if len(name)-n <= len("..") {
-		n -= len("..") // a rest of "." or ".." would be no name
+	if len(name)-n <= statusLen {
+		n -= statusLen // a rest of ".", ".." or "404" would be no name
 	}
 	for i := n - 1; i > n-4; i-- {
 		if name[i] == '%' {

@@ -34,16 +34,16 @@ func (s *Store) loadSalt() error {
 	defer s.root.Remove(temp)
 	// The first process wins: link(2) does not replace.
 	err = s.root.Link(temp, saltName)
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, fs.ErrExist) {
 		if salt, err = s.root.ReadFile(saltName); err == nil && len(salt) == saltSize {
 			s.salt = salt
 			return nil
 		}
 	}
-	if err != nil { // no hard links here, or a damaged salt
-		return s.root.Rename(temp, saltName)
-	}
-	return nil
+	return s.root.Rename(temp, saltName) // no hard links here, or a damaged salt
 }
 
 // Hash gives a name to a secret, such as a request's credentials, that cannot

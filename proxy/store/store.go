@@ -35,7 +35,6 @@ type Store struct {
 	root     *os.Root
 	readOnly bool
 	alone    bool
-	locks    lockTable
 	salt     []byte
 }
 

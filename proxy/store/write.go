@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,7 +13,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // Writer takes a body that is still arriving. Its file may be read meanwhile.
@@ -140,49 +140,74 @@ func (s *Store) Remove(k Key, variant string) error {
 	return err
 }
 
+// placings is how often a document is placed while other writers turn what is
+// there into folders. Each of them does so once.
+const placings = 5
+
 // place renames a temporary file to a document's name, which may be a folder
 // already, or lie below what is a document so far.
 func (s *Store) place(temp, name string) error {
-	if fi, err := s.root.Lstat(name); err == nil && fi.IsDir() {
-		return s.root.Rename(temp, name+"/"+selfName)
+	var err error
+	for range placings {
+		at := name
+		if fi, lerr := s.root.Lstat(name); lerr == nil && fi.IsDir() {
+			at += "/" + selfName
+		}
+		if err = s.root.Rename(temp, at); err == nil {
+			return nil
+		}
+		if e := s.makeFolders(path.Dir(name)); e != nil {
+			err = e
+		}
 	}
-	err := s.renameInto(temp, name)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, syscall.EISDIR), errors.Is(err, fs.ErrExist):
-		return s.root.Rename(temp, name+"/"+selfName)
-	}
-	if err := s.makeFolders(path.Dir(name)); err != nil {
-		return err
-	}
-	return s.root.Rename(temp, name)
+	return err
 }
+
+// foldersLock is held while documents are turned into folders. It names no
+// document, so that there is nothing to mend when its holder dies.
+const foldersLock = locksDir + "/folders"
 
 // makeFolders makes dir, and turns each document on the way into a folder that
 // holds it. The document stays readable but for the moment between two renames.
 func (s *Store) makeFolders(dir string) error {
-	s.locks.folders.Lock()
-	defer s.locks.folders.Unlock()
 	at := ""
 	for part := range strings.SplitSeq(dir, "/") {
 		at = path.Join(at, part)
 		err := s.root.Mkdir(at, 0o755)
-		if err == nil {
+		if err == nil || s.isFolder(at) {
 			continue
 		}
-		fi, lerr := s.root.Lstat(at)
-		if lerr != nil {
+		if !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		if fi.IsDir() {
-			continue
-		}
-		if err := s.intoFolder(at); err != nil {
+		if err := s.moveIntoFolder(at); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// isFolder tells whether files may be put into what has that name: a folder,
+// or a user's link to one. A link to a status code is never one.
+func (s *Store) isFolder(name string) bool {
+	if target, err := s.root.Readlink(name); err == nil && isStatus(target) {
+		return false
+	}
+	fi, err := s.root.Stat(name)
+	return err == nil && fi.IsDir()
+}
+
+// moveIntoFolder makes a document's name a folder that holds the document.
+func (s *Store) moveIntoFolder(name string) error {
+	lock, err := s.waitLock(context.Background(), foldersLock)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	if s.isFolder(name) {
+		return nil
+	}
+	return s.intoFolder(name)
 }
 
 func (s *Store) intoFolder(name string) error {
@@ -190,11 +215,27 @@ func (s *Store) intoFolder(name string) error {
 	if err := s.root.Mkdir(aside, 0o755); err != nil {
 		return err
 	}
+	defer s.root.RemoveAll(aside) // nothing is left of it when all went well
 	if err := s.root.Rename(name, aside+"/"+selfName); err != nil {
-		s.root.Remove(aside)
 		return err
 	}
-	return s.root.Rename(aside, name)
+	err := s.root.Rename(aside, name)
+	if err == nil {
+		return nil
+	}
+	// Between the two renames another writer has put something there: the
+	// document anew, which then is the better one, or a folder with files.
+	fi, lerr := s.root.Lstat(name)
+	switch {
+	case lerr != nil:
+		return err
+	case !fi.IsDir():
+		return s.intoFolder(name)
+	}
+	if _, err := s.root.Lstat(name + "/" + selfName); err == nil {
+		return nil
+	}
+	return s.root.Rename(aside+"/"+selfName, name+"/"+selfName)
 }
 
 func randomName() string { return rand.Text() }
