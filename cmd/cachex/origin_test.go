@@ -28,7 +28,7 @@ import (
 // beside it has fields of the answer. These paths are more than files:
 //
 //	/moved/PATH      302 to /PATH
-//	/status/NNN      that status
+//	/status-NNN/…    that status
 //	/slow/PATH       PATH, a second for the last byte
 //	/cut/PATH        PATH, whose connection breaks off in the middle
 //	/PATH            PATH.document, where PATH is a folder
@@ -156,13 +156,13 @@ func (o *origin) document(w http.ResponseWriter, r *http.Request, host string) {
 	o.mu.Unlock()
 	path := r.URL.Path
 	kind, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if code, err := strconv.Atoi(strings.TrimPrefix(kind, "status-")); err == nil {
+		http.Error(w, "origin: "+http.StatusText(code), code)
+		return
+	}
 	switch kind {
 	case "moved":
 		http.Redirect(w, r, "/"+rest, http.StatusFound)
-		return
-	case "status":
-		code, _ := strconv.Atoi(rest)
-		http.Error(w, "origin: "+http.StatusText(code), code)
 		return
 	case "echo":
 		io.Copy(w, r.Body)

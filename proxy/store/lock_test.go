@@ -70,12 +70,35 @@ func TestLockIsCancelled(t *testing.T) {
 	r.must(err)
 	defer held.Unlock()
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		l, err := r.Lock(ctx, key("/a"), "")
 		if l != nil || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the second lock: %v, %v", l, err)
 		}
+	})
+}
+
+// Nobody waits for a lock until its client gives up, nor for oneself.
+func TestLockHasPatience(t *testing.T) {
+	r := newRig(t)
+	held, err := r.Lock(t.Context(), key("/a"), "")
+	r.must(err)
+	defer held.Unlock()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		l, err := r.Lock(t.Context(), key("/a"), "")
+		if took := time.Since(began); err != nil || took != lockPatience {
+			t.Errorf("after %v: %v, %v", took, l, err)
+		}
+		l.Unlock()
+		r.Alone()
+		began = time.Now()
+		l, err = r.Lock(t.Context(), key("/a"), "")
+		if took := time.Since(began); err != nil || took != 0 {
+			t.Errorf("alone after %v: %v, %v", took, l, err)
+		}
+		l.Unlock()
 	})
 }
 
