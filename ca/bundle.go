@@ -2,6 +2,7 @@ package ca
 
 import (
 	"crypto/sha256"
+	"encoding/asn1"
 	"encoding/pem"
 )
 
@@ -31,8 +32,9 @@ func merge(bundle []byte, extras [][]byte, own []byte) []byte {
 	return append(out, own...)
 }
 
-// certificates yields the certificates of a PEM file. "TRUSTED CERTIFICATE" is
-// OpenSSL's form with rules attached, which other programs don't read.
+// certificates yields the certificates of a PEM file. "X509 CERTIFICATE" is an
+// old name of the same; "TRUSTED CERTIFICATE" is OpenSSL's form with rules
+// attached, which other programs don't read.
 func certificates(b []byte) func(yield func(der []byte) bool) {
 	return func(yield func([]byte) bool) {
 		for {
@@ -40,9 +42,24 @@ func certificates(b []byte) func(yield func(der []byte) bool) {
 			if block, b = pem.Decode(b); block == nil {
 				return
 			}
-			if block.Type == "CERTIFICATE" && !yield(block.Bytes) {
+			if block.Type != "CERTIFICATE" && block.Type != "X509 CERTIFICATE" {
+				continue
+			}
+			if hasShape(block.Bytes) && !yield(block.Bytes) {
 				return
 			}
 		}
 	}
+}
+
+// hasShape tells whether DER bytes are a certificate from afar. A block that is
+// none makes OpenSSL and JVMs refuse the whole file. crypto/x509 would refuse
+// certificates too that others accept, such as those with a negative number.
+func hasShape(der []byte) bool {
+	var c struct {
+		Body, Algorithm asn1.RawValue
+		Signature       asn1.BitString
+	}
+	rest, err := asn1.Unmarshal(der, &c)
+	return err == nil && len(rest) == 0 && c.Body.IsCompound && c.Algorithm.IsCompound
 }
