@@ -1,20 +1,20 @@
 package ca
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/asn1"
 	"encoding/pem"
+	"slices"
 )
 
-// merge adds to a PEM bundle the extras that it has not yet, and own, which is
-// new in every run. The bundle stays as it is, comments included. Blocks that
-// are not certificates are not added.
+// merge puts before a PEM bundle own, which is new in every run, and the extras
+// that the bundle has not yet. The bundle stays as it is, comments included;
+// behind it, damage at its end could hide what follows. Blocks that are not
+// certificates are not added.
 func merge(bundle []byte, extras [][]byte, own []byte) []byte {
-	out := make([]byte, len(bundle), len(bundle)+len(own)+1)
-	copy(out, bundle)
-	if len(out) > 0 && out[len(out)-1] != '\n' {
-		out = append(out, '\n')
-	}
+	out := make([]byte, 0, len(own)+len(bundle)+1)
+	out = append(out, own...)
 	if len(extras) > 0 { // decoding a whole bundle takes milliseconds
 		has := map[[sha256.Size]byte]bool{}
 		for der := range certificates(bundle) {
@@ -29,7 +29,16 @@ func merge(bundle []byte, extras [][]byte, own []byte) []byte {
 			}
 		}
 	}
-	return append(out, own...)
+	return ended(append(out, bundle...))
+}
+
+// ended makes the last line end: one that ends with a carriage return alone is
+// not read as the end of a certificate.
+func ended(b []byte) []byte {
+	if bytes.HasSuffix(b, []byte("\n")) {
+		return b
+	}
+	return append(slices.Clip(b), '\n')
 }
 
 // certificates yields the certificates of a PEM file. "X509 CERTIFICATE" is an
@@ -37,7 +46,7 @@ func merge(bundle []byte, extras [][]byte, own []byte) []byte {
 // attached, which other programs don't read.
 func certificates(b []byte) func(yield func(der []byte) bool) {
 	return func(yield func([]byte) bool) {
-		for {
+		for b := ended(b); ; {
 			var block *pem.Block
 			if block, b = pem.Decode(b); block == nil {
 				return
