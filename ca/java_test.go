@@ -132,14 +132,14 @@ func TestMergeJavaRefusesGarbage(t *testing.T) {
 	one := newPEM(t)
 	whole := jks(t, javaPassword, one)
 	for name, store := range map[string]string{
-		"text":                  "not a store",
-		"PEM":                   one,
-		"JKS that is cut off":   whole[:len(whole)/2],
-		"JKS with a bad entry":  strings.Replace(whole, string(derOf(t, one)[:4]), "\x00\x01\x02\x03", 1),
-		"magic alone":           "\xfe\xed\xfe\xed",
-		"other keystore":        "\xce\xce\xce\xce" + whole[4:],
-		"PKCS12, own password":  p12(t, pkcs12.Modern, "s3cret", one),
-		"PKCS12 that is cut":    p12(t, pkcs12.Modern, javaPassword, one)[:100],
+		"text":                 "not a store",
+		"PEM":                  one,
+		"JKS that is cut off":  whole[:len(whole)/2],
+		"JKS with a bad entry": strings.Replace(whole, string(derOf(t, one)[:4]), "\x00\x01\x02\x03", 1),
+		"magic alone":          "\xfe\xed\xfe\xed",
+		"other keystore":       "\xce\xce\xce\xce" + whole[4:],
+		"PKCS12, own password": p12(t, pkcs12.Modern, "s3cret", one),
+		"PKCS12 that is cut":   p12(t, pkcs12.Modern, javaPassword, one)[:100],
 	} {
 		if got, err := mergeJava([]byte(store), []byte(one)); err == nil {
 			t.Errorf("%s: a store of %d bytes is written in its place", name, len(got))
