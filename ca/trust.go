@@ -228,7 +228,11 @@ func (b *trustBuilder) holdsWork(dir string) bool {
 	dir = b.resolve(dir)
 	cwd, _ := os.Getwd()
 	for _, work := range []string{cwd, b.env.get("HOME")} {
-		if rel, err := filepath.Rel(dir, work); work != "" && err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+		if work == "" {
+			continue
+		}
+		rel, err := filepath.Rel(dir, b.resolve(work))
+		if err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
 			return true
 		}
 	}
@@ -263,7 +267,8 @@ func (b *trustBuilder) nodeBundle(bundle string) string {
 	}
 	dir := filepath.Dir(bundle)
 	if d, ok := b.directory(dir); ok {
-		b.put(filepath.Join(d, nodeFile), File{Data: merge(b.read(user), nil, b.own)})
+		// Certificates only: the file may hold a key as well, and its copy is for all to read.
+		b.put(filepath.Join(d, nodeFile), File{Data: merge(nil, [][]byte{b.read(user)}, b.own)})
 		return filepath.Join(dir, nodeFile)
 	}
 	return bundle
@@ -323,7 +328,7 @@ func (b *trustBuilder) addJava(bundle string) (string, error) {
 func (b *trustBuilder) javaPaths() []string {
 	paths := javaStores()
 	var homes []string
-	if h := b.env.get("JAVA_HOME"); h != "" {
+	if h := b.absolute(b.env.get("JAVA_HOME")); h != "" {
 		homes = append(homes, h)
 	}
 	for _, pattern := range javaHomes() {
