@@ -68,7 +68,7 @@ func TestUserFiles(t *testing.T) {
 		m, system, extra := small(t, map[string]string{"/home/u/link.pem": link("extra.pem")})
 		m.build("YARN_CAFILE=", "HOME=/home/u", name+"=/home/u/link.pem")
 		m.wantPEM(debianBundle, system, extra, m.own)
-		m.wantJava("/etc/ssl/certs/java/cacerts", system, extra, m.own)
+		m.wantJava(debianJava, system, extra, m.own)
 		m.wantPEM("/home/u/extra.pem", extra)
 		node := []string{m.own}
 		if name == nodeVariable {
