@@ -180,6 +180,7 @@ const debianJava = "/etc/ssl/certs/java/cacerts"
 func TestJavaOptions(t *testing.T) {
 	mine := newPEM(t)
 	plain, secret := jks(t, javaPassword, mine), p12(t, pkcs12.Modern, "s3cret", mine)
+	usual := p12(t, pkcs12.Modern, javaPassword, mine)
 	const ours = javaTrustStore + debianJava
 	for _, c := range []struct {
 		store     string // at /u/s
@@ -194,6 +195,7 @@ func TestJavaOptions(t *testing.T) {
 		{secret, "GRADLE_OPTS", javaTrustStore + "/u/s " + javaTrustPassword + "s3cret -Djavax.net.ssl.trustStoreType=PKCS12", ours, true},
 		{secret, "_JAVA_OPTIONS", javaTrustPassword + `"s3cret" ` + javaTrustStore + `"/u/s"`, ours, true},
 		{secret, "JAVA_OPTS", javaTrustStore + "/u/s " + javaTrustPassword + "wrong", ours, false},
+		{usual, "JAVA_OPTS", javaTrustStore + "/u/s", ours, true},
 		{plain, "SBT_OPTS", javaTrustStore + "/u/missing", ours, false},
 		{"text", "JDK_JAVA_OPTIONS", javaTrustStore + "/u/s", ours, false},
 		{plain, "MAVEN_OPTS", javaTrustStore + "/u/missing " + javaTrustStore + "/u/s", ours, true},
