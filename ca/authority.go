@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -99,8 +100,13 @@ func (a *Authority) PEM() []byte {
 }
 
 // Certificate is the certificate for a host name or an IP address, the same one
-// each time.
+// each time, however the name is written.
 func (a *Authority) Certificate(name string) (*tls.Certificate, error) {
+	// A name that ends with a dot is good for no client (RFC 6066 section 3).
+	name = asciiLower(strings.TrimSuffix(name, "."))
+	if ip := net.ParseIP(name); ip != nil {
+		name = ip.String()
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if c := a.leaves[name]; c != nil {

@@ -62,12 +62,45 @@ func (e environment) get(name string) string {
 	return ""
 }
 
-// option is the value of an option in a variable of options.
+// option is the value of an option in a variable of options. The last one
+// counts.
 func (e environment) option(name, option string) string {
-	for _, word := range strings.Fields(e.get(name)) {
-		if v, ok := strings.CutPrefix(word, option); ok {
-			return strings.Trim(v, `"'`)
+	for _, w := range slices.Backward(words(e.get(name))) {
+		if v, ok := strings.CutPrefix(w.plain, option); ok {
+			return v
 		}
 	}
 	return ""
+}
+
+// word is one option, as it is written and without its quotes.
+type word struct{ raw, plain string }
+
+// words splits options at blanks that are not quoted, as a JVM does
+// (src/hotspot/share/runtime/arguments.cpp, parse_options_buffer).
+func words(s string) []word {
+	var all []word
+	var plain []byte
+	start, quote := -1, byte(0)
+	for i := 0; i <= len(s); i++ {
+		if i == len(s) || quote == 0 && strings.IndexByte(" \t\r\n\f\v", s[i]) >= 0 {
+			if start >= 0 {
+				all = append(all, word{s[start:i], string(plain)})
+			}
+			start, plain = -1, nil
+			continue
+		}
+		if start < 0 {
+			start = i
+		}
+		switch c := s[i]; {
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote == c:
+			quote = 0
+		default:
+			plain = append(plain, c)
+		}
+	}
+	return all
 }

@@ -2,9 +2,11 @@ package ca
 
 import (
 	"bytes"
+	"crypto/sha1" // part of the JKS format; it secures nothing
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pavlo-v-chernykh/keystore-go/v4"
@@ -46,7 +48,8 @@ func mergeJava(store []byte, more ...[]byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// storeCertificates are the trusted certificates of a JKS or PKCS12 store, DER.
+// storeCertificates are the trusted certificates, DER, of a PKCS12 store or of a
+// JKS store, which needs no password.
 func storeCertificates(store []byte, password string) ([][]byte, error) {
 	var ders [][]byte
 	if !bytes.HasPrefix(store, []byte{0xfe, 0xed, 0xfe, 0xed}) {
@@ -63,15 +66,35 @@ func storeCertificates(store []byte, password string) ([][]byte, error) {
 		return ders, nil
 	}
 	in := keystore.New(keystore.WithOrderedAliases(), keystore.WithMinPasswordLen(0))
-	if err := in.Load(bytes.NewReader(store), []byte(password)); err != nil {
+	if err := in.Load(bytes.NewReader(sealed(store)), []byte(javaPassword)); err != nil {
 		return nil, fmt.Errorf("read the JKS store: %w", err)
 	}
 	for _, alias := range in.Aliases() {
 		if e, err := in.GetTrustedCertificateEntry(alias); err == nil {
+			if !hasShape(e.Certificate.Content) {
+				return nil, fmt.Errorf("read the JKS store: entry %q is no certificate", alias)
+			}
 			ders = append(ders, e.Certificate.Content)
 		}
 	}
 	return ders, nil
+}
+
+// sealed is a JKS store as written with javaPassword. The last bytes are a
+// digest of the password and the rest (JDK sun/security/provider/
+// JavaKeyStore.java); a JVM that is told no password does not check it either.
+func sealed(store []byte) []byte {
+	if len(store) < sha1.Size {
+		return store
+	}
+	data := store[:len(store)-sha1.Size]
+	h := sha1.New()
+	for _, c := range []byte(javaPassword) {
+		h.Write([]byte{0, c}) // UTF-16
+	}
+	h.Write([]byte("Mighty Aphrodite"))
+	h.Write(data)
+	return h.Sum(slices.Clone(data))
 }
 
 func digest(der []byte) string {
@@ -88,7 +111,7 @@ func addJava(to keystore.KeyStore, has map[string]bool, der []byte) error {
 	err := to.SetTrustedCertificateEntry(alias, keystore.TrustedCertificateEntry{
 		// A fixed time: the same certificates make the same file.
 		CreationTime: time.Unix(0, 0),
-		Certificate:  keystore.Certificate{Type: "X509", Content: der},
+		Certificate:  keystore.Certificate{Type: "X.509", Content: der},
 	})
 	if err != nil {
 		return fmt.Errorf("add to the JKS store: %w", err)

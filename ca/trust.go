@@ -114,6 +114,12 @@ func (b *trustBuilder) stat(path string) (fs.FileInfo, error) {
 	return os.Lstat(filepath.Join(b.root, path))
 }
 
+// taken tells whether there is anything at a path, or may be.
+func (b *trustBuilder) taken(real string) bool {
+	_, err := b.stat(real)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 func (b *trustBuilder) directory(path string) (string, bool) {
 	r := b.resolve(path)
 	info, err := b.stat(r)
@@ -197,10 +203,12 @@ func (b *trustBuilder) addBundles() string {
 		return primary
 	}
 	for _, dir := range append(hashed(), "/etc/ssl") {
-		if d, ok := b.directory(dir); ok {
-			b.put(filepath.Join(d, bundleFile), File{Data: merge(nil, b.extras, b.own)})
-			return filepath.Join(dir, bundleFile)
+		d, ok := b.directory(dir)
+		if !ok || b.taken(b.resolve(filepath.Join(dir, bundleFile))) {
+			continue // a bundle that can't be read stays
 		}
+		b.put(filepath.Join(d, bundleFile), File{Data: merge(nil, b.extras, b.own)})
+		return filepath.Join(dir, bundleFile)
 	}
 	return ""
 }
@@ -228,7 +236,11 @@ func (b *trustBuilder) holdsWork(dir string) bool {
 	dir = b.resolve(dir)
 	cwd, _ := os.Getwd()
 	for _, work := range []string{cwd, b.env.get("HOME")} {
-		if rel, err := filepath.Rel(dir, work); work != "" && err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+		if work == "" {
+			continue
+		}
+		rel, err := filepath.Rel(dir, b.resolve(work))
+		if err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
 			return true
 		}
 	}
@@ -263,7 +275,8 @@ func (b *trustBuilder) nodeBundle(bundle string) string {
 	}
 	dir := filepath.Dir(bundle)
 	if d, ok := b.directory(dir); ok {
-		b.put(filepath.Join(d, nodeFile), File{Data: merge(b.read(user), nil, b.own)})
+		// Certificates only: the file may hold a key as well, and its copy is for all to read.
+		b.put(filepath.Join(d, nodeFile), File{Data: merge(nil, [][]byte{b.read(user)}, b.own)})
 		return filepath.Join(dir, nodeFile)
 	}
 	return bundle
@@ -299,31 +312,47 @@ func (b *trustBuilder) addJava(bundle string) (string, error) {
 			}
 			b.put(r, File{Data: merged})
 		}
-		if primary == "" {
+		// In JAVA_TOOL_OPTIONS a blank would end the path, and with it every JVM.
+		if primary == "" && !strings.ContainsAny(path, " \t\n\"'") {
 			primary = path
 		}
 	}
 	if primary != "" || bundle == "" {
 		return primary, nil
 	}
-	d, ok := b.directory(filepath.Dir(bundle))
-	if !ok {
-		return "", nil
-	}
+	return b.newJavaStore(bundle, all)
+}
+
+// newJavaStore makes a store of a bundle's roots and more, beside the bundle:
+// where Debian has it, unless something that can't be read is there.
+func (b *trustBuilder) newJavaStore(bundle string, more [][]byte) (string, error) {
 	roots := b.files[b.resolve(bundle)].Data
-	merged, err := mergeJava(nil, slices.Concat([][]byte{roots}, all)...)
+	merged, err := mergeJava(nil, slices.Concat([][]byte{roots}, more)...)
 	if err != nil {
 		return "", err
 	}
-	b.put(filepath.Join(d, "java", "cacerts"), File{Data: merged})
-	return filepath.Join(filepath.Dir(bundle), "java", "cacerts"), nil
+	dir := filepath.Dir(bundle)
+	for _, sub := range []string{"java", "cachex"} {
+		d, ok := b.directory(filepath.Join(dir, sub))
+		if !ok {
+			d = filepath.Join(b.resolve(dir), sub)
+			if b.taken(d) {
+				continue // a file, or a link that leads nowhere
+			}
+		}
+		if real := filepath.Join(d, "cacerts"); !b.taken(real) {
+			b.put(real, File{Data: merged})
+			return filepath.Join(dir, sub, "cacerts"), nil
+		}
+	}
+	return "", nil
 }
 
 // javaPaths lists the trust stores that may exist, the distribution's first.
 func (b *trustBuilder) javaPaths() []string {
 	paths := javaStores()
 	var homes []string
-	if h := b.env.get("JAVA_HOME"); h != "" {
+	if h := b.absolute(b.env.get("JAVA_HOME")); h != "" {
 		homes = append(homes, h)
 	}
 	for _, pattern := range javaHomes() {
@@ -354,11 +383,14 @@ func (b *trustBuilder) javaPaths() []string {
 func (b *trustBuilder) javaEnv(store string) []string {
 	var env []string
 	for _, name := range javaVariables() {
-		words := strings.Fields(b.env.get(name))
-		kept := slices.DeleteFunc(slices.Clone(words), func(w string) bool {
-			return strings.HasPrefix(w, "-Djavax.net.ssl.trustStore")
-		})
-		if len(kept) == len(words) && name != "JAVA_TOOL_OPTIONS" {
+		all := words(b.env.get(name))
+		var kept []string
+		for _, w := range all {
+			if !strings.HasPrefix(w.plain, "-Djavax.net.ssl.trustStore") {
+				kept = append(kept, w.raw)
+			}
+		}
+		if len(kept) == len(all) && name != "JAVA_TOOL_OPTIONS" {
 			continue
 		}
 		env = append(env, name+"="+strings.Join(append(kept, javaTrustStore+store), " "))
