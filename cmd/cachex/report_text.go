@@ -133,7 +133,7 @@ func hostTable(hosts []hostCounts, p palette, width int) string {
 			shown = append(shown, c)
 		}
 	}
-	header := []string{"host"}
+	header := []string{"  host"}
 	for _, c := range shown {
 		header = append(header, c.name)
 	}

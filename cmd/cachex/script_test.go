@@ -62,6 +62,7 @@ func setUpScript(env *testscript.Env) error {
 	env.Setenv("HTTP_PROXY", o.proxyURL())
 	env.Setenv("HTTPS_PROXY", o.proxyURL())
 	env.Setenv("SSL_CERT_FILE", o.bundle)
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // a second for each process otherwise
 	env.Setenv("SSL_CERT_DIR", filepath.Join(env.WorkDir, "none"))
 	return os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o755)
 }

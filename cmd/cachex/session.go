@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -102,13 +103,15 @@ func (s *session) prepareProxy() error {
 		}
 	}
 	s.account = newAccount(s.started, lines)
-	s.store, err = store.Open(s.opts.cache, s.opts.offline)
-	if err != nil {
-		return &exitError{fmt.Errorf("open the cache directory: %w", err), exitInternal,
-			"name another one with --cache DIR"}
+	if s.opts.offline {
+		_ = os.MkdirAll(s.opts.cache, 0o755) // a cache that is not there yet is an empty one
 	}
-	if s.store.ReadOnly() && !s.opts.offline {
-		fmt.Fprintf(s.io.err, "cachex: warning: %s cannot be written to: nothing new will be kept\n", s.opts.cache)
+	s.store, err = store.Open(s.opts.cache, s.opts.offline)
+	if err == nil && s.store.ReadOnly() && !s.opts.offline {
+		err = syscall.EACCES
+	}
+	if err != nil {
+		return cacheError(s.opts.cache, err)
 	}
 	if sandbox.Inside() {
 		// The cachex around this one sees each request again, and may have
@@ -138,6 +141,22 @@ func (s *session) prepareProxy() error {
 		Record:      s.account.record,
 	}
 	return nil
+}
+
+// cacheError says why a directory can't be the cache.
+func cacheError(dir string, err error) error {
+	hint := "name another one with --cache DIR"
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		hint = "make room on its disk, or " + hint
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		hint = "make it writable, read it as it is with --offline, or " + hint
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		err = errno // the path that it was noticed at says nothing more
+	}
+	return &exitError{fmt.Errorf("open the cache directory %s: %w", dir, err), exitInternal, hint}
 }
 
 // resolver answers the sandbox's questions for names.
