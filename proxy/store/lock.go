@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -32,6 +33,9 @@ const lockPoll = 5 * time.Millisecond
 // are whole in any case.
 const lockPatience = 10 * time.Second
 
+// maxLock bounds a lock's file: a name, and the header of an answer.
+const maxLock = 512 << 10
+
 func lockName(k Key, variant string) string {
 	sum := sha256.Sum256([]byte(k.Name(variant)))
 	return locksDir + "/" + hex.EncodeToString(sum[:16])
@@ -41,34 +45,50 @@ func lockName(k Key, variant string) string {
 // longer than clients wait. In a read-only store, where nothing is kept, and
 // after Alone, it returns at once.
 func (s *Store) Lock(ctx context.Context, k Key, variant string) (*Lock, error) {
+	l, _, err := s.lock(ctx, k, variant, nil)
+	return l, err
+}
+
+// LockOrFollow is Lock, or when the process that has the lock has published
+// the body that it is writing, that body and no lock.
+func (s *Store) LockOrFollow(ctx context.Context, k Key, variant string) (*Lock, *Partial, error) {
+	return s.lock(ctx, k, variant, func(name string) *Partial { return s.follow(k, name) })
+}
+
+func (s *Store) lock(ctx context.Context, k Key, variant string, follow func(string) *Partial) (*Lock, *Partial, error) {
 	if s.readOnly || s.alone {
-		return &Lock{}, nil
+		return &Lock{}, nil, nil
 	}
-	l, err := s.waitLock(ctx, lockName(k, variant))
-	if err != nil || l.file == nil {
-		return l, err
+	l, p, err := s.waitLock(ctx, lockName(k, variant), follow)
+	if err != nil || p != nil || l.file == nil {
+		return l, p, err
 	}
 	if _, err := l.file.WriteAt([]byte(k.Name(variant)), 0); err != nil {
 		// A full disk: nothing will be kept, so nothing need be mended.
 		l.Unlock()
-		return &Lock{}, nil
+		return &Lock{}, nil, nil
 	}
-	return l, nil
+	return l, nil, nil
 }
 
-// waitLock tries until it has the lock.
-func (s *Store) waitLock(ctx context.Context, name string) (*Lock, error) {
+// waitLock tries until it has the lock, or something to follow.
+func (s *Store) waitLock(ctx context.Context, name string, follow func(string) *Partial) (*Lock, *Partial, error) {
 	patience := time.After(lockPatience)
 	for {
 		l, err := s.tryLock(name)
 		if err != nil || l != nil {
-			return l, err
+			return l, nil, err
+		}
+		if follow != nil {
+			if p := follow(name); p != nil {
+				return nil, p, nil
+			}
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		case <-patience:
-			return &Lock{}, nil
+			return &Lock{}, nil, nil
 		case <-time.After(lockPoll):
 		}
 	}
@@ -136,10 +156,11 @@ func (s *Store) sweep() {
 // mend removes the document that a lock's file names if it has no metadata of
 // its own.
 func (s *Store) mend(lock io.Reader) {
-	name, err := io.ReadAll(io.LimitReader(lock, 64<<10))
-	if err != nil || len(name) == 0 {
+	b, err := io.ReadAll(io.LimitReader(lock, maxLock))
+	if err != nil || len(b) == 0 {
 		return
 	}
+	name, _, _ := bytes.Cut(b, []byte("\n"))
 	k, variant, err := ParseName(string(name))
 	if err != nil {
 		return

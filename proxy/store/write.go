@@ -199,7 +199,7 @@ func (s *Store) isFolder(name string) bool {
 
 // moveIntoFolder makes a document's name a folder that holds the document.
 func (s *Store) moveIntoFolder(name string) error {
-	lock, err := s.waitLock(context.Background(), foldersLock)
+	lock, _, err := s.waitLock(context.Background(), foldersLock, nil)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,126 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+)
+
+// Partial is a body that another process is writing. Close it.
+type Partial struct {
+	Meta            // without what only a whole body has: Size, SHA256, ModTime
+	Variant  string // under which it will be kept
+	Length   int64  // announced, -1 when unknown
+	File     *os.File
+	store    *Store
+	key      Key
+	lockFile *os.File
+}
+
+// published is the second line of a lock's file: where other processes of this
+// machine find the body. A file without a name is reached through the process
+// that has it open.
+type published struct {
+	PID     int     `json:"pid"`
+	FD      uintptr `json:"fd"`
+	Variant string  `json:"variant"`
+	Length  int64   `json:"length"`
+	Meta    Meta    `json:"meta"`
+}
+
+// Publish lets other processes that want the document read the body while it
+// is being written. The writer must stay open until Unlock.
+func (l *Lock) Publish(w *Writer, variant string, m *Meta, length int64) error {
+	if l.file == nil {
+		return nil
+	}
+	b, err := json.Marshal(published{os.Getpid(), w.file.Fd(), variant, length, *m})
+	if err != nil {
+		return err
+	}
+	fi, err := l.file.Stat()
+	if err != nil {
+		return err
+	}
+	_, err = l.file.WriteAt(append(append([]byte("\n"), b...), '\n'), fi.Size())
+	return err
+}
+
+// follow finds the body that the holder of a lock has published; nil when there
+// is none that this process can read.
+func (s *Store) follow(k Key, name string) *Partial {
+	lock, err := s.root.Open(name)
+	if err != nil {
+		return nil
+	}
+	p := s.openPublished(k, lock)
+	if p == nil {
+		lock.Close()
+	}
+	return p
+}
+
+func (s *Store) openPublished(k Key, lock *os.File) *Partial {
+	b := make([]byte, maxLock)
+	n, _ := lock.ReadAt(b, 0) // a short file is the rule
+	_, line, _ := bytes.Cut(b[:n], []byte("\n"))
+	var at published
+	if !bytes.HasSuffix(line, []byte("\n")) || json.Unmarshal(line, &at) != nil {
+		return nil
+	}
+	if at.Meta.URL != k.URL("https") && at.Meta.URL != k.URL("http") {
+		return nil
+	}
+	f, err := os.Open(fmt.Sprintf("/proc/%d/fd/%d", at.PID, at.FD))
+	if err != nil {
+		return nil // another machine's, or another user's
+	}
+	p := &Partial{Meta: at.Meta, Variant: at.Variant, Length: at.Length, File: f, store: s, key: k, lockFile: lock}
+	// Process ids are used again: what was opened must be a body of this
+	// directory whose writer holds the lock still.
+	if !s.inTemp(f) || p.ended() {
+		f.Close()
+		return nil
+	}
+	return p
+}
+
+// inTemp tells whether an open file is a regular one of the store's file
+// system that has no name yet, or one in the temporary folder.
+func (s *Store) inTemp(f *os.File) bool {
+	fi, err := f.Stat()
+	if err != nil || !fi.Mode().IsRegular() {
+		return false
+	}
+	dir, err := s.root.Stat(tempDir)
+	return err == nil && sameDevice(fi, dir)
+}
+
+// ended tells whether the writer has given its lock back, or has died.
+func (p *Partial) ended() bool { return unlocked(p.lockFile) }
+
+// Ended tells whether no more will come, and whether the body was kept: then
+// the file holds all of it.
+func (p *Partial) Ended() (ended, whole bool) {
+	if !p.ended() {
+		return false, false
+	}
+	e, err := p.store.Get(p.key, p.Variant)
+	if err != nil {
+		return true, false
+	}
+	defer e.Close()
+	if e.File == nil {
+		return true, false
+	}
+	kept, err1 := e.File.Stat()
+	mine, err2 := p.File.Stat()
+	return true, err1 == nil && err2 == nil && os.SameFile(kept, mine)
+}
+
+// Close releases the file.
+func (p *Partial) Close() {
+	p.File.Close()
+	p.lockFile.Close()
+}
