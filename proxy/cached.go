@@ -260,7 +260,10 @@ func (p *Proxy) serveFlight(w http.ResponseWriter, q *query, f *flight, reason s
 		return
 	}
 	o := Miss
-	if keepErr := f.keepError(); keepErr != nil {
+	if f.partials != nil && x.network == 0 {
+		// Its bytes are in the account of the process that fetched them.
+		o, reason = Hit, "downloaded by another run"
+	} else if keepErr := f.keepError(); keepErr != nil {
 		o, reason = Pass, "could not be kept: "+keepErr.Error()
 	}
 	x.finish(o, reason, out.status)

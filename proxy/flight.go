@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"sync"
 	"time"
 
@@ -39,7 +40,7 @@ func (fs *flights) stop() {
 // abandon ends the fetch, unless all bytes are in: then only the commit is left.
 func (f *flight) abandon() {
 	f.mu.Lock()
-	whole := f.length >= 0 && f.size >= f.length
+	whole := f.length >= 0 && f.received >= f.length
 	f.mu.Unlock()
 	if !whole {
 		f.cancel()
@@ -76,19 +77,24 @@ type flight struct {
 	text   []byte // the body of an answer without file
 	keep   policy.Keep
 	resp   *http.Response // flightUnkept only
-	writer *store.Writer  // flightKept with a file
+	writer *store.Writer  // flightKept with a file that this flight writes
+	file   *os.File       // what flightKept reads, nil for a text
+	// partials are the files of other processes that are or were read.
+	partials []*store.Partial
 
 	mu      sync.Mutex
 	grown   *sync.Cond
 	readers int
 	claimed bool
 	size    int64 // bytes readable in the file
-	done    bool
-	bodyErr error // why the body ended early
-	keepErr error // why a whole body was not kept
-	sum     string
-	spill   chan []byte // where bytes go when the disk is full
-	spilled bool        // a reader has spill
+	// received counts the bytes from upstream; more than size on a full disk.
+	received int64
+	done     bool
+	bodyErr  error // why the body ended early
+	keepErr  error // why a whole body was not kept
+	sum      string
+	spill    chan []byte // where bytes go when the disk is full
+	spilled  bool        // a reader has spill
 }
 
 // join returns the flight for a query, and whether this query began it.
@@ -119,7 +125,8 @@ func (p *Proxy) join(q *query, variant string, old *store.Entry) (*flight, bool)
 	if old != nil {
 		oldMeta = &old.Meta
 	}
-	p.flights.running.Go(func() { f.lead(req, q.url, q.body != nil, variant, oldMeta) })
+	want := fetch{req: req, url: q.url, post: q.body != nil, variant: variant, old: oldMeta}
+	p.flights.running.Go(func() { f.lead(want) })
 	return f, true
 }
 
@@ -139,13 +146,13 @@ func (f *flight) leave() {
 	if f.result == flightUnkept && f.claim() {
 		f.resp.Body.Close()
 	}
-	if f.writer != nil {
+	if f.file != nil {
 		f.mu.Lock()
 		for !f.done {
 			f.grown.Wait()
 		}
 		f.mu.Unlock()
-		f.writer.Close()
+		f.closeFiles()
 	}
 	f.cancel()
 }
@@ -181,17 +188,32 @@ func (f *flight) finish(r flightResult) {
 	close(f.ready)
 }
 
+// fetch is what a flight asks upstream.
+type fetch struct {
+	req     *http.Request
+	url     *url.URL // as asked for, signature included
+	post    bool
+	variant string
+	old     *store.Meta // of the stale answer, nil without
+	lock    *store.Lock
+}
+
 // lead fetches the answer. It holds the document's lock, so that no other
 // process does the same.
-func (f *flight) lead(req *http.Request, u *url.URL, post bool, variant string, old *store.Meta) {
-	p := f.p
-	lock, err := p.Store.Lock(f.ctx, f.id.key, variant)
+func (f *flight) lead(want fetch) {
+	p, req, variant, old := f.p, want.req, want.variant, want.old
+	lock, partial, err := p.Store.LockOrFollow(f.ctx, f.id.key, variant)
 	if err != nil {
 		f.err = err
 		f.finish(flightFailed)
 		return
 	}
+	if partial != nil {
+		f.lookOn(want, partial)
+		return
+	}
 	defer lock.Unlock()
+	want.lock = lock
 	if f.storedMeanwhile(variant, old) {
 		f.finish(flightStored)
 		return
@@ -218,7 +240,7 @@ func (f *flight) lead(req *http.Request, u *url.URL, post bool, variant string, 
 		f.finish(flightFailed)
 		return
 	}
-	f.receive(req, u, post, variant, resp, &m)
+	f.receive(want, resp, &m)
 }
 
 // storedMeanwhile tells whether somebody else stored the answer while this
@@ -257,19 +279,9 @@ func (f *flight) freshen(variant string, old store.Meta, resp *http.Response, m 
 
 // receive decides what becomes of an answer, publishes its header and takes
 // its body.
-func (f *flight) receive(req *http.Request, u *url.URL, post bool, variant string, resp *http.Response, m *store.Meta) {
-	p := f.p
-	f.keep = p.Policy.Storable(req.Header, u, resp.StatusCode, resp.Header)
-	if post && f.keep.OK && resp.StatusCode != http.StatusOK {
-		f.keep = policy.Keep{Reason: resp.Status}
-	}
-	if f.keep.OK && lengthUnknown(resp) {
-		f.keep = policy.Keep{Reason: "its end cannot be told from a cut"}
-	}
-	if f.keep.OK && p.Store.ReadOnly() {
-		f.keep = policy.Keep{Reason: store.ErrReadOnly.Error()}
-	}
-	if !f.keep.OK {
+func (f *flight) receive(want fetch, resp *http.Response, m *store.Meta) {
+	p, req := f.p, want.req
+	if f.keep = f.judge(want, resp); !f.keep.OK {
 		f.unkept(resp)
 		return
 	}
@@ -283,11 +295,11 @@ func (f *flight) receive(req *http.Request, u *url.URL, post bool, variant strin
 	defer body.Close()
 	m.Status, m.Header = resp.StatusCode, policy.KeptHeader(resp.Header)
 	m.Vary = policy.Selected(policy.Selecting(resp.Header), req.Header)
-	variant = f.place(variant, m.Vary, req.Header)
+	want.variant = f.place(want.variant, m.Vary, req.Header)
 	f.status, f.header, f.vary = m.Status, liveHeader(m.Header, resp.Header), m.Vary
 	f.setLength(resp.ContentLength)
 	if resp.StatusCode != http.StatusOK {
-		f.takeText(body, variant, m)
+		f.takeText(body, want.variant, m)
 		return
 	}
 	f.writer, err = p.Store.Create()
@@ -297,8 +309,32 @@ func (f *flight) receive(req *http.Request, u *url.URL, post bool, variant strin
 		f.unkept(resp)
 		return
 	}
+	f.file = f.writer.File()
+	f.publish(want, m)
 	f.finish(flightKept)
-	f.takeBody(body, variant, m)
+	f.takeBody(body, want.variant, m)
+}
+
+// judge says whether an answer is kept.
+func (f *flight) judge(want fetch, resp *http.Response) policy.Keep {
+	keep := f.p.Policy.Storable(want.req.Header, want.url, resp.StatusCode, resp.Header)
+	switch {
+	case !keep.OK:
+	case want.post && resp.StatusCode != http.StatusOK:
+		keep = policy.Keep{Reason: resp.Status}
+	case lengthUnknown(resp):
+		keep = policy.Keep{Reason: "its end cannot be told from a cut"}
+	case f.p.Store.ReadOnly():
+		keep = policy.Keep{Reason: store.ErrReadOnly.Error()}
+	}
+	return keep
+}
+
+// publish lets other processes read the body while it arrives.
+func (f *flight) publish(want fetch, m *store.Meta) {
+	if err := want.lock.Publish(f.writer, want.variant, m, f.length); err != nil {
+		f.p.Log.Debug("publish", "err", err) // they wait for the end then
+	}
 }
 
 // liveHeader is the kept header with the redirect as it came: the signature of
@@ -354,7 +390,7 @@ func (f *flight) takeText(body io.Reader, variant string, m *store.Meta) {
 		f.finish(flightFailed)
 		return
 	}
-	f.text, f.size = text, int64(len(text))
+	f.text, f.size, f.received = text, int64(len(text)), int64(len(text))
 	m.Body, m.FetchMS = text, time.Since(m.Requested).Milliseconds()
 	if err := f.p.Store.PutStatus(f.id.key, variant, m); err != nil {
 		f.keepErr = err
@@ -399,8 +435,9 @@ func (f *flight) takeBody(body io.Reader, variant string, m *store.Meta) {
 func (f *flight) append(b []byte) error {
 	if f.keepErr == nil {
 		n, err := f.writer.Write(b)
+		f.grow(f.writer.File(), f.writer.Size())
 		f.mu.Lock()
-		f.size += int64(n)
+		f.received += int64(len(b))
 		if err != nil {
 			f.keepErr = err
 			f.spill = make(chan []byte)
@@ -410,8 +447,15 @@ func (f *flight) append(b []byte) error {
 		if err == nil {
 			return nil
 		}
+		if f.partials != nil {
+			return err // readers may be ahead of what would be handed to them
+		}
 		f.p.flights.forget(f)
 		b = b[n:]
+	} else {
+		f.mu.Lock()
+		f.received += int64(len(b))
+		f.mu.Unlock()
 	}
 	rest := append([]byte(nil), b...)
 	select {
@@ -437,7 +481,7 @@ func (f *flight) end(err error) {
 func (f *flight) network() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.size
+	return f.received
 }
 
 func (f *flight) digest() string {

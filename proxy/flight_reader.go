@@ -40,7 +40,7 @@ func (r *flightReader) Read(p []byte) (int, error) {
 	for r.off >= f.size && !f.done && f.spill == nil && (r.ctx.Err() == nil || r.whole()) {
 		f.grown.Wait()
 	}
-	size, done, bodyErr := f.size, f.done, f.bodyErr
+	file, size, done, bodyErr := f.file, f.size, f.done, f.bodyErr
 	spilling := f.spill != nil && r.off >= f.size
 	if spilling && !f.spilled {
 		f.spilled, r.owner = true, true
@@ -50,7 +50,7 @@ func (r *flightReader) Read(p []byte) (int, error) {
 	case r.ctx.Err() != nil && !r.whole():
 		r.err = r.ctx.Err()
 	case r.off < size:
-		n, err := f.writer.File().ReadAt(p[:min(int64(len(p)), size-r.off)], r.off)
+		n, err := file.ReadAt(p[:min(int64(len(p)), size-r.off)], r.off)
 		r.off += int64(n)
 		if n > 0 {
 			return n, nil

@@ -100,23 +100,26 @@ func (s *Store) inTemp(f *os.File) bool {
 // ended tells whether the writer has given its lock back, or has died.
 func (p *Partial) ended() bool { return unlocked(p.lockFile) }
 
-// Ended tells whether no more will come, and whether the body was kept: then
-// the file holds all of it.
-func (p *Partial) Ended() (ended, whole bool) {
+// Ended tells whether no more will come. kept is then the body's metadata if it
+// was kept, which means that the file holds all of it, else nil.
+func (p *Partial) Ended() (ended bool, kept *Meta) {
 	if !p.ended() {
-		return false, false
+		return false, nil
 	}
 	e, err := p.store.Get(p.key, p.Variant)
 	if err != nil {
-		return true, false
+		return true, nil
 	}
 	defer e.Close()
 	if e.File == nil {
-		return true, false
+		return true, nil
 	}
-	kept, err1 := e.File.Stat()
+	named, err1 := e.File.Stat()
 	mine, err2 := p.File.Stat()
-	return true, err1 == nil && err2 == nil && os.SameFile(kept, mine)
+	if err1 != nil || err2 != nil || !os.SameFile(named, mine) {
+		return true, nil
+	}
+	return true, &e.Meta
 }
 
 // Close releases the file.

@@ -1,0 +1,145 @@
+package proxy
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"time"
+
+	"cachex/proxy/policy"
+	"cachex/proxy/store"
+)
+
+// followPoll is how often a file that another process writes is looked at. A
+// megabyte arrives in that time at 100 MB/s.
+const followPoll = 10 * time.Millisecond
+
+var errFollowed = errors.New("the run that downloaded it has ended early, and its bytes are no longer to be had")
+
+// lookOn is the flight of a body that another process downloads: its bytes are
+// read from the file that they go to. When that process ends early, the next
+// in line, which may be this one, fetches the body anew: those who read it have
+// a part of it already and must get the rest.
+func (f *flight) lookOn(want fetch, p *store.Partial) {
+	f.status, f.header, f.vary = p.Status, p.Header, p.Vary
+	f.file, f.partials = p.File, []*store.Partial{p}
+	f.setLength(p.Length)
+	f.finish(flightKept)
+	for {
+		kept, err := f.follow(p)
+		if kept != nil || err != nil {
+			f.endFollowed(kept, err)
+			return
+		}
+		var lock *store.Lock
+		if lock, p, err = f.p.Store.LockOrFollow(f.ctx, f.id.key, want.variant); err != nil {
+			f.end(err)
+			return
+		}
+		if p == nil {
+			want.lock = lock
+			f.takeOver(want)
+			lock.Unlock()
+			return
+		}
+		f.partials = append(f.partials, p)
+		if !f.same(p.Header, p.Length) {
+			f.end(errFollowed)
+			return
+		}
+	}
+}
+
+func (f *flight) endFollowed(kept *store.Meta, err error) {
+	if kept != nil {
+		f.mu.Lock()
+		f.sum = kept.SHA256
+		f.mu.Unlock()
+	}
+	f.end(err)
+}
+
+// follow reads along until the writer has ended. kept is nil when the body was
+// not whole then.
+func (f *flight) follow(p *store.Partial) (kept *store.Meta, err error) {
+	for {
+		ended, kept := p.Ended() // asked first: bytes from before the end are seen
+		fi, err := p.File.Stat()
+		if err != nil {
+			return nil, err
+		}
+		f.grow(p.File, fi.Size())
+		if ended {
+			return kept, nil
+		}
+		select {
+		case <-time.After(followPoll):
+		case <-f.ctx.Done():
+			return nil, f.ctx.Err()
+		}
+	}
+}
+
+// grow makes bytes known to the readers. A second file counts from where it has
+// all that the first one had.
+func (f *flight) grow(file *os.File, size int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if size >= f.size {
+		f.file, f.size = file, size
+		f.grown.Broadcast()
+	}
+}
+
+// takeOver fetches a body of which readers have a part.
+func (f *flight) takeOver(want fetch) {
+	m := store.Meta{URL: f.id.key.URL(f.id.scheme), Requested: time.Now()}
+	resp, err := f.p.Upstream.RoundTrip(want.req)
+	if err != nil {
+		f.end(err)
+		return
+	}
+	m.Received = time.Now()
+	body, err := decoded(want.req, resp)
+	if err != nil {
+		resp.Body.Close()
+		f.end(err)
+		return
+	}
+	defer body.Close()
+	kept := policy.KeptHeader(resp.Header)
+	keep := f.judge(want, resp)
+	if !keep.OK || resp.StatusCode != http.StatusOK || !f.same(kept, resp.ContentLength) {
+		f.end(errFollowed)
+		return
+	}
+	m.Status, m.Header = resp.StatusCode, kept
+	m.Vary = policy.Selected(policy.Selecting(resp.Header), want.req.Header)
+	want.variant = f.place(want.variant, m.Vary, want.req.Header)
+	if f.writer, err = f.p.Store.Create(); err != nil {
+		f.end(err)
+		return
+	}
+	f.publish(want, &m)
+	f.takeBody(body, want.variant, &m)
+}
+
+// same tells whether an answer is the one that readers have a part of.
+func (f *flight) same(h http.Header, length int64) bool {
+	for _, name := range []string{"ETag", "Last-Modified", "Content-Encoding"} {
+		if f.header.Get(name) != h.Get(name) {
+			return false
+		}
+	}
+	return f.length == length
+}
+
+// closeFiles releases the body when all have read it.
+func (f *flight) closeFiles() {
+	for _, p := range f.partials {
+		p.Close()
+	}
+	if f.writer != nil {
+		f.writer.Close()
+	}
+}

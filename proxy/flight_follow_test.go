@@ -1,0 +1,97 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// slowOrigin sends a body in two halves, the second when it is told to.
+type slowOrigin struct {
+	body []byte
+	more chan struct{}
+}
+
+func (o *slowOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Length", strconv.Itoa(len(o.body)))
+	w.Header().Set("ETag", `"1"`)
+	w.Write(o.body[:len(o.body)/2])
+	http.NewResponseController(w).Flush()
+	select {
+	case <-o.more:
+	case <-r.Context().Done():
+		return
+	}
+	w.Write(o.body[len(o.body)/2:])
+}
+
+// startReading requests a document and reads the first half of it.
+func startReading(t *testing.T, ctx context.Context, r *rig, n int) (io.ReadCloser, []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://registry.example/a-1.0.0.tgz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := r.client(true).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := make([]byte, n)
+	if _, err := io.ReadFull(resp.Body, half); err != nil {
+		t.Fatal(err)
+	}
+	return resp.Body, half
+}
+
+// Two runs on one directory: the second reads what the first downloads.
+func TestFollowsAnotherRun(t *testing.T) {
+	o := &slowOrigin{body: bytes.Repeat([]byte("0123456789"), 50_000), more: make(chan struct{})}
+	first := newRig(t, o, rigOptions{})
+	second := newRig(t, o, rigOptions{dir: first.dir})
+	body1, half1 := startReading(t, t.Context(), first, len(o.body)/2)
+	body2, half2 := startReading(t, t.Context(), second, len(o.body)/2)
+	close(o.more)
+	for i, b := range []struct {
+		half []byte
+		rest io.ReadCloser
+	}{{half1, body1}, {half2, body2}} {
+		rest, err := io.ReadAll(b.rest)
+		b.rest.Close()
+		if err != nil || !bytes.Equal(append(b.half, rest...), o.body) {
+			t.Errorf("run %d: %d bytes, %v", i+1, len(b.half)+len(rest), err)
+		}
+	}
+	if n := len(second.hits); n != 0 {
+		t.Errorf("the second run asked upstream: %v", second.hits)
+	}
+	second.stop()
+	if x := second.seen[0]; x.Outcome != Hit || x.Network != 0 || x.SHA256 == "" {
+		t.Errorf("the second run's account: %+v", x)
+	}
+}
+
+// When the first of them ends early, the second still gets every byte.
+func TestTakesOver(t *testing.T) {
+	o := &slowOrigin{body: bytes.Repeat([]byte("0123456789"), 50_000), more: make(chan struct{})}
+	first := newRig(t, o, rigOptions{})
+	second := newRig(t, o, rigOptions{dir: first.dir})
+	ctx, cancel := context.WithCancel(t.Context())
+	body1, _ := startReading(t, ctx, first, len(o.body)/2)
+	body2, half := startReading(t, t.Context(), second, len(o.body)/2)
+	cancel()
+	body1.Close()
+	time.AfterFunc(50*time.Millisecond, func() { close(o.more) })
+	rest, err := io.ReadAll(body2)
+	body2.Close()
+	if err != nil || !bytes.Equal(append(half, rest...), o.body) {
+		t.Errorf("%d bytes, %v", len(half)+len(rest), err)
+	}
+	second.stop()
+	if x := second.seen[0]; x.Outcome != Miss || x.Network != int64(len(o.body)) {
+		t.Errorf("the second run's account: %+v", x)
+	}
+}
