@@ -47,11 +47,18 @@ type Proxy struct {
 	// Record is told of each exchange when it has ended. nil ignores them. It
 	// may be called from several goroutines.
 	Record func(Exchange)
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Stall is how long a body may send nothing before its connection counts
+	// as broken; 0 is 30 seconds.
+	Stall time.Duration
 	// Log gets what a developer of cachex wants to know. nil discards it.
 	Log *slog.Logger
 
 	serving context.Context // of Serve: what outlives a request ends with it
 	flights flights
+	cookies cookies
+	down    down
 	conns   sync.WaitGroup
 	server  *http.Server
 	queue   *queue
@@ -101,6 +108,13 @@ func (p *Proxy) Serve(ctx context.Context, listeners []net.Listener) error {
 		return err
 	}
 	return nil
+}
+
+func (p *Proxy) now() time.Time {
+	if p.Now != nil {
+		return p.Now()
+	}
+	return time.Now()
 }
 
 func (p *Proxy) newServer() *http.Server {
