@@ -29,6 +29,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case isUpgrade(r):
 		p.pass(w, q, "upgrade to "+r.Header.Get("Upgrade"))
+	case isTokenRequest(r, u):
+		p.serveToken(w, q)
 	case r.Method == http.MethodGet, r.Method == http.MethodHead:
 		p.serveCached(w, q)
 	case isUploadPack(r):

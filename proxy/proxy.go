@@ -58,6 +58,7 @@ type Proxy struct {
 	serving context.Context // of Serve: what outlives a request ends with it
 	flights flights
 	cookies cookies
+	tokens  tokens
 	down    down
 	conns   sync.WaitGroup
 	server  *http.Server

@@ -38,9 +38,7 @@ func (p *Proxy) newQuery(r *http.Request, u *url.URL) *query {
 	q.key = store.KeyOf(policy.Unsigned(u))
 	q.base = policy.Representation(u, r.Header)
 	q.public = q.base
-	if secret := policy.Credentials(r.Header); secret != "" {
-		q.base = joinLabels(q.base, "auth-"+p.Store.Hash(secret))
-	}
+	q.base = joinLabels(q.base, p.credentialsLabel(r.Header))
 	return q
 }
 
