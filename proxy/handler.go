@@ -11,6 +11,8 @@ import (
 
 // ServeHTTP answers one request.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.handlers.Add(1)
+	defer p.handlers.Done()
 	c, ok := r.Context().Value(connKey{}).(*conn)
 	if !ok {
 		http.Error(w, "cachex: the connection is not known", http.StatusInternalServerError)

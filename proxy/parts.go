@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -167,13 +168,18 @@ func (p *Proxy) keepPart(q *query, part *store.PartWriter, resp *http.Response, 
 }
 
 func (p *Proxy) joinParts(q *query, resp *http.Response, variant string) error {
-	lock, err := p.Store.Lock(q.r.Context(), q.key, variant)
+	// The client, which has all that it asked for, may be gone by now.
+	lock, err := p.Store.Lock(context.WithoutCancel(q.r.Context()), q.key, variant)
 	if err != nil {
 		return err
 	}
 	defer lock.Unlock()
 	v := policy.NewVerifier(policy.Digests(q.url, resp.Header, false))
-	return p.Store.Join(q.key, variant, v, v.Check)
+	err = p.Store.Join(q.key, variant, v, v.Check)
+	if gone := new(store.MissError); errors.As(err, &gone) {
+		return nil // another request has joined them
+	}
+	return err
 }
 
 // lenient writes until that fails, and lets the reader go on.

@@ -57,12 +57,15 @@ type Proxy struct {
 
 	serving context.Context // of Serve: what outlives a request ends with it
 	flights flights
-	cookies cookies
-	tokens  tokens
-	down    down
-	conns   sync.WaitGroup
-	server  *http.Server
-	queue   *queue
+	// handlers are the requests being answered. http.Server.Close does not wait
+	// for them, and the last thing they do is to keep what they have got.
+	handlers sync.WaitGroup
+	cookies  cookies
+	tokens   tokens
+	down     down
+	conns    sync.WaitGroup
+	server   *http.Server
+	queue    *queue
 }
 
 const (
@@ -104,6 +107,7 @@ func (p *Proxy) Serve(ctx context.Context, listeners []net.Listener) error {
 	cancel()
 	p.server.Close()
 	p.flights.stop()
+	p.handlers.Wait()
 	p.conns.Wait()
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -45,6 +45,7 @@ type rigOptions struct {
 	mode    policy.Mode
 	dir     string
 	noH2    bool
+	stall   time.Duration
 }
 
 func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
@@ -85,7 +86,7 @@ func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
 	up.TLSClientConfig = r.origin.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	up.TLSClientConfig.ServerName = "example.com"
 	r.proxy = &Proxy{
-		Store: s, Policy: o.mode, Offline: o.offline, Upstream: up, Dial: dial,
+		Store: s, Policy: o.mode, Offline: o.offline, Upstream: up, Dial: dial, Stall: o.stall,
 		Certificate: func(string) (*tls.Certificate, error) { return &r.origin.TLS.Certificates[0], nil },
 		Destination: r.destination,
 		Record: func(x Exchange) {
