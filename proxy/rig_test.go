@@ -82,7 +82,7 @@ func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
 		return (&net.Dialer{}).DialContext(ctx, network, address)
 	}
 	up := transport(nil)
-	up.DialContext = dial
+	up.DialContext = tolerant(dial)
 	up.TLSClientConfig = r.origin.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	up.TLSClientConfig.ServerName = "example.com"
 	r.proxy = &Proxy{
