@@ -66,6 +66,7 @@ func (f *flight) takeBody(want fetch, body io.Reader, m *store.Meta) {
 	if f.keepError() == nil {
 		err := f.verify.Check()
 		if err == nil {
+			f.p.preserve(f.id.key, want.variant, f.writer.SHA256())
 			err = f.writer.Commit(f.id.key, want.variant, m)
 		}
 		if err == nil {

@@ -62,10 +62,12 @@ type Proxy struct {
 	handlers sync.WaitGroup
 	cookies  cookies
 	tokens   tokens
-	down     down
-	conns    sync.WaitGroup
-	server   *http.Server
-	queue    *queue
+	// generations are of apt repositories.
+	generations generations
+	down        down
+	conns       sync.WaitGroup
+	server      *http.Server
+	queue       *queue
 }
 
 const (

@@ -57,6 +57,14 @@ func joinLabels(labels ...string) string {
 // would be looked for. The answer at the base variant says which request fields
 // it was selected by; a request with other values has its answer beside it.
 func (p *Proxy) find(q *query) (*store.Entry, string, error) {
+	if p.Offline {
+		if v := p.coherent(q); v != q.base {
+			e, err := p.Store.Get(q.key, v)
+			if err == nil {
+				return p.usable(q, e, v)
+			}
+		}
+	}
 	e, err := p.Store.Get(q.key, q.base)
 	if err == nil && policy.Selects(e.Vary, e.Header, q.r.Header) {
 		return p.usable(q, e, q.base)

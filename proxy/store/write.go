@@ -128,11 +128,7 @@ func (s *Store) Remove(k Key, variant string) error {
 	if s.readOnly {
 		return ErrReadOnly
 	}
-	name := k.Name(variant)
-	if fi, err := s.root.Lstat(name); err == nil && fi.IsDir() {
-		name += "/" + selfName
-	}
-	err := s.root.Remove(name)
+	err := s.root.Remove(s.bodyName(k, variant))
 	if e := s.root.Remove(metaName(k, variant)); err == nil {
 		err = e
 	}
