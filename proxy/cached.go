@@ -34,7 +34,7 @@ func (p *Proxy) serveCached(w http.ResponseWriter, q *query) {
 		case err != nil && p.servePart(w, q, variant):
 			return
 		case p.Offline:
-			if p.serveNoted(w, q, variant) || p.serveIndex(w, q) {
+			if p.serveNoted(w, q, variant) || p.serveTile(w, q) || p.serveIndex(w, q) {
 				return
 			}
 			p.refuse(w, q, "offline: "+why)
