@@ -87,9 +87,12 @@ func (m Mode) judgeFreshness(req http.Header, a Answer, now time.Time) Use {
 	over := u.Age - life // how long it has been stale
 	u.Standby = m.standsBy(cc, over)
 	asked := parse(req)
+	anew := asksForFresh(req, asked, u.Age)
 	switch {
-	case asksForFresh(req, asked, u.Age):
+	case anew && over < 0:
 		u.Reason = "the client asked for a fresh answer"
+	case anew:
+		u.Reason = "stale: " + why
 	case over < 0 && m.freshEnough(asked, -over):
 		u.Fresh, u.Reason = true, "fresh: "+why
 	case over < 0:
