@@ -66,6 +66,9 @@ func (f *flight) ask(want fetch) {
 		return
 	}
 	m.Received = p.now()
+	if g, ok := bodyOf(resp); ok && (strongValidator(resp.Header) == "" || resp.Header.Get("Content-Encoding") != "") {
+		g.after *= patience
+	}
 	switch {
 	case old != nil && resp.StatusCode == http.StatusNotModified:
 		resp.Body.Close()
@@ -137,6 +140,7 @@ func (p *Proxy) freshen(k store.Key, variant string, old store.Meta, newer http.
 // its body.
 func (f *flight) receive(want fetch, resp *http.Response, m *store.Meta) {
 	p, req := f.p, want.req
+	p.jar.note(req.Method, want.url, req.Header, resp.Header)
 	f.keep = f.judge(want, resp)
 	coded := decode(req, resp)
 	if !f.keep.OK {

@@ -14,7 +14,9 @@ import (
 // after another.
 type aptOrigin struct{ day atomic.Int32 }
 
-func (o *aptOrigin) index(name string) string { return fmt.Sprintf("%s of day %d\n", name, o.day.Load()) }
+func (o *aptOrigin) index(name string) string {
+	return fmt.Sprintf("%s of day %d\n", name, o.day.Load())
+}
 
 func (o *aptOrigin) release() string {
 	var b strings.Builder

@@ -45,6 +45,7 @@ func (p *Proxy) pass(w http.ResponseWriter, q *query, reason string) {
 			status = resp.StatusCode
 			resp.Header.Del("Alt-Svc")
 			if resp.StatusCode != http.StatusSwitchingProtocols {
+				p.jar.note(q.r.Method, q.url, q.r.Header, resp.Header)
 				p.invalidate(q, resp)
 				p.keepPosted(q, resp, sent)
 				body.r = resp.Body

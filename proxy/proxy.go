@@ -50,7 +50,7 @@ type Proxy struct {
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Stall is how long a body may send nothing before its connection counts
-	// as broken; 0 is 30 seconds.
+	// as broken; 0 is 20 seconds.
 	Stall time.Duration
 	// Log gets what a developer of cachex wants to know. nil discards it.
 	Log *slog.Logger
@@ -62,6 +62,7 @@ type Proxy struct {
 	handlers sync.WaitGroup
 	cookies  cookies
 	tokens   tokens
+	jar      jar
 	// generations are of apt repositories.
 	generations generations
 	down        down

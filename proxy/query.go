@@ -38,7 +38,7 @@ func (p *Proxy) newQuery(r *http.Request, u *url.URL) *query {
 	q.key = store.KeyOf(policy.Unsigned(u))
 	q.base = policy.Representation(u, r.Header)
 	q.public = q.base
-	q.base = joinLabels(q.base, p.credentialsLabel(r.Header))
+	q.base = joinLabels(q.base, p.credentialsLabel(u, r.Header))
 	return q
 }
 

@@ -31,8 +31,12 @@ const (
 	// knows better what to do about a longer one, and gets the answer.
 	maxRetryAfter = 5 * time.Second
 	// stallTimeout is how long a body may send nothing before the connection
-	// counts as broken. Clients give up after 15 seconds (pip) to minutes.
-	stallTimeout = 30 * time.Second
+	// counts as broken and is taken up by another one. Clients give up after 15
+	// seconds (pip), 30 (apt, cargo) or minutes.
+	stallTimeout = 20 * time.Second
+	// patience is how many times longer that is for a body that could only be
+	// fetched from its beginning: its server may just be slow.
+	patience = 12
 	// downFor is how long a host that failed every try gets one try alone: a
 	// build with a hundred documents must not wait for each.
 	downFor = 10 * time.Second

@@ -49,9 +49,12 @@ func (t *tokens) principal(token string) (string, bool) {
 }
 
 // credentialsLabel names who sends a request, "" when it says nothing of that.
-func (p *Proxy) credentialsLabel(h http.Header) string {
+func (p *Proxy) credentialsLabel(u *url.URL, h http.Header) string {
 	secret := policy.Credentials(h)
 	if secret == "" {
+		return ""
+	}
+	if _, artifact := policy.Artifact(u, 0, nil); artifact && p.jar.anybodys(u.Hostname(), h) {
 		return ""
 	}
 	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
