@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"sync"
@@ -134,18 +135,29 @@ func (p *Proxy) join(q *query, a asked) (*flight, bool) {
 func (f *flight) board(q *query) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.readers == 0 || f.done || f.length >= 0 && f.received >= f.length {
+	if f.readers == 0 || f.done || f.length >= 0 && max(f.size, f.received) >= f.length {
 		return false
 	}
 	select {
 	case <-f.ready:
-		if f.p.Policy == policy.RFC9111 && !f.p.Policy.Judge(q.r.Header, f.p.answerOf(q, f.meta, false), f.p.now()).Fresh {
+		if !f.p.reusable(f.meta, q.url, q.r.Header) {
 			return false
 		}
 	default:
 	}
 	f.readers++
 	return true
+}
+
+// reusable tells whether an answer on its way, whose header came before a
+// request, may be the one to it. By RFC 9111 it must be fresh; a build is
+// content with what has not all come yet.
+func (p *Proxy) reusable(m *store.Meta, u *url.URL, req http.Header) bool {
+	if p.Policy != policy.RFC9111 {
+		return true
+	}
+	a := policy.Answer{URL: u, Status: m.Status, Header: m.Header, Requested: m.Requested, Received: m.Received}
+	return p.Policy.Judge(req, a, p.now()).Fresh
 }
 
 // await waits until the header is there, and sends the interim answers on if

@@ -58,6 +58,7 @@ func (f *flight) takeBody(want fetch, body io.Reader, m *store.Meta) {
 	}
 	if err != nil {
 		f.writer.Abort()
+		want.lock.Unlock()
 		f.end(err)
 		return
 	}
@@ -76,6 +77,8 @@ func (f *flight) takeBody(want fetch, body io.Reader, m *store.Meta) {
 		f.keepErr, f.sum = err, m.SHA256
 		f.mu.Unlock()
 	}
+	// Before the clients know: who asks again must not be sent the same again.
+	want.lock.Unlock()
 	f.end(nil)
 }
 

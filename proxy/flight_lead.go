@@ -28,6 +28,12 @@ type fetch struct {
 // process does the same.
 func (f *flight) lead(want fetch) {
 	lock, partial, err := f.p.Store.LockOrFollow(f.ctx, f.id.key, want.variant)
+	if partial != nil && (partial.Whole() || !f.p.reusable(&partial.Meta, want.url, want.req.Header)) {
+		// Who got all of it may be asking again.
+		partial.Close()
+		partial = nil
+		lock, err = f.p.Store.Lock(f.ctx, f.id.key, want.variant)
+	}
 	switch {
 	case err != nil:
 		f.fail(err)
