@@ -84,9 +84,10 @@ func (f *flight) takeBody(want fetch, body io.Reader, m *store.Meta) {
 
 // copyBody appends until the end of a body.
 func (f *flight) copyBody(body io.Reader) error {
-	buf := make([]byte, 128<<10)
+	buf := f.p.buffers.get()
+	defer f.p.buffers.put(buf)
 	for {
-		n, err := body.Read(buf)
+		n, err := body.Read(buf[:])
 		if n > 0 {
 			if werr := f.append(buf[:n]); werr != nil {
 				return &appendError{werr}
