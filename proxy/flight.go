@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"cachex/proxy/policy"
 	"cachex/proxy/store"
@@ -18,6 +19,7 @@ type flights struct {
 	mu      sync.Mutex
 	byKey   map[flightKey]*flight
 	running sync.WaitGroup
+	filling sync.WaitGroup // bodies that go on without a client
 }
 
 type flightKey struct {
@@ -26,8 +28,22 @@ type flightKey struct {
 	scheme  string
 }
 
+// fillGrace is how long the end of a run waits for the rest of bodies of which
+// a client wanted a part. They are of nearRange bytes at most.
+const fillGrace = 2 * time.Second
+
 // stop ends the fetches that are not whole yet and waits for all.
 func (fs *flights) stop() {
+	filled := make(chan struct{})
+	go func() {
+		fs.filling.Wait()
+		close(filled)
+	}()
+	select {
+	case <-filled:
+	case <-time.After(fillGrace):
+	}
+	defer func() { <-filled }()
 	fs.mu.Lock()
 	for _, f := range fs.byKey {
 		f.abandon()
@@ -183,6 +199,26 @@ func (f *flight) await(w http.ResponseWriter, q *query, leads bool) bool {
 			return false
 		}
 	}
+}
+
+// fill lets a body of which a client has taken a part, or nothing, arrive as a
+// whole, if that is not much: the next client may want another part.
+func (f *flight) fill() {
+	f.mu.Lock()
+	ask := f.readers > 0 && !f.done && f.length >= 0 && f.length <= nearRange
+	if ask {
+		f.readers++
+		f.p.flights.filling.Add(1)
+	}
+	f.mu.Unlock()
+	if !ask {
+		return
+	}
+	f.p.flights.running.Go(func() {
+		defer f.p.flights.filling.Done()
+		f.whole()
+		f.leave()
+	})
 }
 
 // whole waits for the end of a body that goes to a file.

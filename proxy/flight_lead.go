@@ -200,6 +200,8 @@ func (f *flight) judge(want fetch, resp *http.Response) policy.Keep {
 		// By RFC 9112 section 8 the end of the connection is that of the
 		// answer. A build can do without such answers better than with half.
 		keep = policy.Keep{Reason: "its end cannot be told from a cut"}
+	case leadsBack(want.url, resp.StatusCode, resp.Header):
+		keep = policy.Keep{Reason: "redirect to itself"}
 	case f.p.Store.ReadOnly():
 		keep = policy.Keep{Reason: store.ErrReadOnly.Error()}
 	case want.old == nil:

@@ -174,6 +174,7 @@ func (p *Proxy) serveFlight(w http.ResponseWriter, q *query, f *flight, leads bo
 	case f.text != nil || f.status >= 300 || f.status == http.StatusNoContent:
 		serveText(out, q.r, f.status, f.text)
 	case f.length >= 0 && f.status == http.StatusOK && wantsPart(q.r):
+		f.fill()
 		serveContent(out, q.r, f.header, body)
 		err = body.err
 	default:
