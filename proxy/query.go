@@ -95,6 +95,11 @@ func (p *Proxy) find(q *query) (*store.Entry, string, error) {
 		}
 		e.Close()
 	}
+	if p.Offline {
+		if e, v, ok := p.findAcceptable(q); ok {
+			return e, v, nil
+		}
+	}
 	return nil, variant, err
 }
 
