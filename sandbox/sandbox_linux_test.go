@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -101,6 +102,26 @@ func TestExecErrors(t *testing.T) {
 	got = runScript(t, "", Config{Path: "/etc/passwd", Args: []string{"x"}}, nil)
 	if !errors.As(got.err, &failed) || failed.Errno != syscall.EACCES {
 		t.Errorf("program without x: %v", got.err)
+	}
+}
+
+// A script without "#!" is the shell's, as for every shell; a program for
+// another processor is nobody's.
+func TestNoInterpreterLine(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "script")
+	c := Config{Path: script, Args: []string{"script", "an argument"}}
+	if err := os.WriteFile(script, []byte("echo \"$0 <$1>\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := runScript(t, "", c, nil); got.err != nil || got.out != script+" <an argument>\n" {
+		t.Errorf("text: %+v", got)
+	}
+	if err := os.WriteFile(script, []byte("\x7fELF\x00 echo no\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var failed *ExecError
+	if got := runScript(t, "", c, nil); !errors.As(got.err, &failed) || failed.Errno != syscall.ENOEXEC {
+		t.Errorf("binary: %+v", got)
 	}
 }
 

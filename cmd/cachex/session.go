@@ -99,7 +99,8 @@ func (s *session) prepareProxy() error {
 	var err error
 	if wantsExchanges(s.opts.targets) {
 		if lines, err = newSpool(); err != nil {
-			return fmt.Errorf("make room for the report: %w", err)
+			return &exitError{fmt.Errorf("make room for the report: %w", err), exitInternal,
+				"set TMPDIR to a directory that can be written to"}
 		}
 	}
 	s.account = newAccount(s.started, lines)
@@ -214,7 +215,11 @@ func startError(name string, err error) error {
 	if errors.Is(err, syscall.ENOENT) {
 		return &exitError{fmt.Errorf("%s: its interpreter was not found", name), exitNotFound, "look at its first line"}
 	}
-	return &exitError{fmt.Errorf("%s cannot be executed: %w", name, failed.Errno), exitNotExecutable, ""}
+	hint := ""
+	if errors.Is(err, syscall.ENOEXEC) {
+		hint = "it is for another system or processor; file " + name + " tells which"
+	}
+	return &exitError{fmt.Errorf("%s cannot be executed: %w", name, failed.Errno), exitNotExecutable, hint}
 }
 
 func trees(in []ca.Tree) []sandbox.Tree {
