@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -180,10 +181,12 @@ func (s *session) resolver() *dns.Resolver {
 }
 
 // throughProxy tells whether the host's environment sends requests for a name
-// to a proxy.
+// to a proxy: of either kind, as the name is asked for before the request.
 func throughProxy(name string) bool {
-	u, err := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: name}})
-	return err == nil && u != nil
+	return slices.ContainsFunc([]string{"https", "http"}, func(scheme string) bool {
+		u, err := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: scheme, Host: name}})
+		return err == nil && u != nil
+	})
 }
 
 // serve runs the command, and the servers for as long as it lives.
