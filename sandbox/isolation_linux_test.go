@@ -19,23 +19,35 @@ import (
 const insideMark = "sandbox-test-inside"
 
 // insiders print what they find wrong.
-var insiders = map[string]func(){"servers": serversInside, "datagrams": datagramsInside}
+var insiders = map[string]func(){
+	"servers": serversInside, "datagrams": datagramsInside, "connections": connectionsInside,
+}
 
-func runInside(t *testing.T, name string) {
+// runInside gives what an insider has printed.
+func runInside(t *testing.T, name string, handle func(net.Conn)) string {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := runScript(t, "", Config{Path: exe, Args: []string{insideMark, name}}, nil)
-	if got.err != nil || got.out != "done\n" {
-		t.Errorf("%+v", got)
+	got := runScript(t, "", Config{Path: exe, Args: []string{insideMark, name}}, handle)
+	out, ok := strings.CutSuffix(got.out, "done\n")
+	if got.err != nil || !ok {
+		t.Fatalf("%+v", got)
+	}
+	return out
+}
+
+func expectSilence(t *testing.T, name string) {
+	t.Helper()
+	if out := runInside(t, name, nil); out != "" {
+		t.Error(out)
 	}
 }
 
 // Servers of the build work on every address and port of its own, those of our
 // listeners excepted, and nothing else answers there.
-func TestServers(t *testing.T) { runInside(t, "servers") }
+func TestServers(t *testing.T) { expectSilence(t, "servers") }
 
 func serversInside() {
 	for _, host := range []string{"127.0.0.1", "0.0.0.0", "::1", "::", "192.0.0.8"} {
@@ -77,7 +89,7 @@ func greeted(l net.Listener, at string) error {
 }
 
 // UDP to elsewhere is refused at once.
-func TestDatagrams(t *testing.T) { runInside(t, "datagrams") }
+func TestDatagrams(t *testing.T) { expectSilence(t, "datagrams") }
 
 func datagramsInside() {
 	for _, at := range []string{"203.0.113.4:443", "[2001:db8::4]:443"} {
