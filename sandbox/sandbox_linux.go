@@ -66,8 +66,8 @@ func (s *Sandbox) spawn(n Network) error {
 	defer unix.Close(pair[1])
 	// Inherited by its number: listing it would renumber the user's own files.
 	theirs, err := unix.FcntlInt(uintptr(pair[1]), unix.F_DUPFD, linkAt)
-	if err != nil {
-		return &StepError{Step: "open the socket pair", Err: err}
+	if err != nil { // EINVAL when the limit is below
+		return &StepError{Step: "open a descriptor above 100", Err: err, Hint: "raise the limit of open files (ulimit -n)"}
 	}
 	defer unix.Close(theirs)
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
