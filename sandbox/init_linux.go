@@ -1,8 +1,10 @@
 package sandbox
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -11,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +29,7 @@ func Main() {
 		return
 	}
 	unix.CloseOnExec(fd)
+	setName(initName)
 	l, err := newLink(fd)
 	if err != nil {
 		os.Exit(1)
@@ -40,6 +44,12 @@ func Main() {
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// setName is what process lists show; it would be "exe".
+func setName(name string) {
+	b := append([]byte(name), 0)
+	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&b[0])), 0, 0, 0) // for people only
 }
 
 func asFailure(err error) *failure {
@@ -130,7 +140,7 @@ func (p *first) command(s *start, streams []int) error {
 		return &StepError{Step: "report the start", Err: err}
 	}
 	go p.obey(pid)
-	status := reap(pid)
+	status := p.reap(pid)
 	state := State{Changed: p.mounts.changed()}
 	if status.Signaled() {
 		state.Signal = status.Signal()
@@ -155,28 +165,59 @@ func (p *first) fork(s *start, streams []int) (pid int, err error) {
 			err = &StepError{Step: "drop capabilities", Err: err}
 			return
 		}
-		pid, err = syscall.ForkExec(s.Path, s.Args, &syscall.ProcAttr{
+		attr := &syscall.ProcAttr{
 			Env:   s.Env,
 			Files: []uintptr{uintptr(streams[0]), uintptr(streams[1]), uintptr(streams[2])},
 			Sys:   &syscall.SysProcAttr{},
-		})
+		}
+		pid, err = syscall.ForkExec(s.Path, s.Args, attr)
+		if errors.Is(err, syscall.ENOEXEC) && isText(s.Path) {
+			// As execvp(3) does, and with it every shell, env and nohup.
+			pid, err = syscall.ForkExec(shell, append([]string{shell, s.Path}, s.Args[1:]...), attr)
+		}
 	}()
 	<-done
 	return pid, err
 }
 
+const shell = "/bin/sh"
+
+// isText tells a script without "#!" from a program for another processor:
+// what bash looks at (check_binary_file in general.c) is a NUL in the first line.
+func isText(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	b := make([]byte, 80)
+	n, _ := io.ReadFull(f, b) // a shorter file is the rule
+	line, _, _ := bytes.Cut(b[:n], []byte("\n"))
+	return bytes.IndexByte(line, 0) < 0
+}
+
 // reap waits for the command, and meanwhile for every orphan that becomes ours.
-func reap(command int) syscall.WaitStatus {
+func (p *first) reap(command int) syscall.WaitStatus {
 	for {
 		var status syscall.WaitStatus
-		pid, err := syscall.Wait4(-1, &status, syscall.WALL, nil)
-		if errors.Is(err, syscall.EINTR) {
-			continue
-		}
-		if err != nil || pid == command {
+		pid, err := syscall.Wait4(-1, &status, syscall.WALL|syscall.WUNTRACED, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err == nil && status.Stopped():
+			if pid == command {
+				p.link.send(toParent{Stopped: true}) // fails when the parent is gone
+			}
+		case err != nil || pid == command:
 			return status
 		}
 	}
+}
+
+// stopped tells whether a process is stopped at this moment (proc(5), stat).
+func stopped(pid int) bool {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // it may be gone
+	_, rest, _ := bytes.Cut(b, []byte(") "))
+	return bytes.HasPrefix(rest, []byte("T"))
 }
 
 // obey passes signals on. When the parent is gone it ends the sandbox.
@@ -186,7 +227,12 @@ func (p *first) obey(command int) {
 		if _, err := p.link.receive(&m); err != nil {
 			os.Exit(1)
 		}
-		if m.Signal != 0 && !p.echoes.heard(m.Signal) {
+		switch {
+		case m.IsStopped:
+			if stopped(command) {
+				p.link.send(toParent{StillStopped: true})
+			}
+		case m.Signal == syscall.SIGCONT, m.Signal != 0 && !p.echoes.heard(m.Signal):
 			syscall.Kill(command, m.Signal) // fails when it has just ended
 		}
 	}

@@ -18,14 +18,17 @@ import (
 // Each message is one of these structs with exactly one field set.
 type (
 	toInit struct {
-		Start  *start
-		Signal syscall.Signal
+		Start     *start
+		Signal    syscall.Signal
+		IsStopped bool // asks; the answer is StillStopped, or none
 	}
 	toParent struct {
-		Ready   *ready
-		Started bool
-		Failed  *failure
-		Exited  *State
+		Ready        *ready
+		Started      bool
+		Failed       *failure
+		Stopped      bool // the command was, and may go on by now
+		StillStopped bool
+		Exited       *State
 	}
 )
 

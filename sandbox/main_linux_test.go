@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
@@ -9,6 +10,11 @@ import (
 
 func TestMain(m *testing.M) {
 	Main() // the tests' sandboxes start this very program
+	if os.Args[0] == insideMark {
+		insiders[os.Args[1]]()
+		fmt.Println("done")
+		os.Exit(0)
+	}
 	goleak.VerifyTestMain(m)
 	os.Exit(0) // not reached
 }

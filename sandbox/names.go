@@ -89,7 +89,7 @@ func privateSwitch(nsswitch []byte) []byte {
 // a connection to them is seen as one to that name. It returns nil when the file
 // can stay.
 func privateHosts(hosts []byte, hostname string) []byte {
-	var out bytes.Buffer
+	out := bytes.NewBuffer([]byte{}) // not nil, even if nothing is left
 	changed := false
 	for line := range bytes.Lines(hosts) {
 		plain, _, _ := bytes.Cut(line, []byte("#"))
@@ -99,7 +99,7 @@ func privateHosts(hosts []byte, hostname string) []byte {
 			continue
 		}
 		addr, err := netip.ParseAddr(f[0])
-		own := slices.DeleteFunc(slices.Clone(f[1:]), func(name string) bool { return !ownName(name, hostname) })
+		own := ownNames(f[1:], hostname)
 		special := err == nil && (addr.IsMulticast() || addr.Is6() && addr.IsUnspecified())
 		local := err == nil && addr.IsLoopback()
 		switch {
@@ -119,11 +119,18 @@ func privateHosts(hosts []byte, hostname string) []byte {
 	return out.Bytes()
 }
 
-func ownName(name, hostname string) bool {
-	name = strings.ToLower(name)
-	if strings.HasPrefix(name, "localhost") || strings.HasPrefix(name, "ip6-") {
-		return true
+// ownNames are those of a line that mean this machine: "localhost" and the
+// like, and on the line of the host name its name with a domain as well.
+func ownNames(names []string, hostname string) []string {
+	short, _, _ := strings.Cut(strings.ToLower(hostname), ".")
+	isHost := func(name string) bool {
+		name = strings.ToLower(name)
+		return hostname != "" && (name == short || name == strings.ToLower(hostname))
 	}
-	short, _, _ := strings.Cut(hostname, ".")
-	return hostname != "" && (name == strings.ToLower(hostname) || name == strings.ToLower(short))
+	hosts := slices.ContainsFunc(names, isHost)
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		lower := strings.ToLower(name)
+		return !strings.HasPrefix(lower, "localhost") && !strings.HasPrefix(lower, "ip6-") && !isHost(name) &&
+			!(hosts && strings.HasPrefix(lower, short+"."))
+	})
 }

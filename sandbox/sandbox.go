@@ -11,6 +11,7 @@
 //	  | ------ start + streams ------> |   mounts, then exec of the build
 //	  | <------- started -------------- |   or failure, at any step
 //	  | ------- signal -------------> |   any number of times
+//	  | <------- stopped -------------- |   any number of times
 //	  | <------- exited -------------- |
 //
 // When either side is gone the other notices the end of the socket and ends too.

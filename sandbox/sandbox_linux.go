@@ -66,8 +66,8 @@ func (s *Sandbox) spawn(n Network) error {
 	defer unix.Close(pair[1])
 	// Inherited by its number: listing it would renumber the user's own files.
 	theirs, err := unix.FcntlInt(uintptr(pair[1]), unix.F_DUPFD, linkAt)
-	if err != nil {
-		return &StepError{Step: "open the socket pair", Err: err}
+	if err != nil { // EINVAL when the limit is below
+		return &StepError{Step: "open a descriptor above 100", Err: err, Hint: "raise the limit of open files (ulimit -n)"}
 	}
 	defer unix.Close(theirs)
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
@@ -112,7 +112,8 @@ func refusedNamespaces(err error) error {
 	switch {
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
 		e.Hint = "the system forbids user namespaces: see sysctl kernel.unprivileged_userns_clone and " +
-			"kernel.apparmor_restrict_unprivileged_userns; in a container, allow them (--security-opt seccomp=unconfined)"
+			"kernel.apparmor_restrict_unprivileged_userns; in a container, allow them (--security-opt seccomp=unconfined); " +
+			"in a chroot there are none: run cachex outside of it, around the chroot"
 	case errors.Is(err, syscall.ENOSPC):
 		e.Hint = "raise sysctl user.max_user_namespaces (and user.max_net_namespaces)"
 	case errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOSYS):
@@ -212,16 +213,49 @@ func (s *Sandbox) Signal(sig os.Signal) error {
 }
 
 // Wait waits until the command has ended and all other processes of the
-// sandbox with it. A command whose sandbox was killed counts as killed.
+// sandbox with it. A command whose sandbox was killed counts as killed. While
+// the command is stopped, this process is.
 func (s *Sandbox) Wait() (State, error) {
-	var m toParent
-	_, err := s.link.receive(&m)
-	<-s.ended
-	s.terminal.restore()
-	if err != nil || m.Exited == nil {
-		return State{Signal: syscall.SIGKILL}, nil
+	ended := make(chan struct{})
+	var stops sync.WaitGroup
+	defer stops.Wait()
+	defer close(ended)
+	for {
+		var m toParent
+		_, err := s.link.receive(&m)
+		switch {
+		case err == nil && m.Stopped:
+			// A terminal's Ctrl-Z stops both, and by the time that this is
+			// read, both go on. So ask.
+			s.link.send(toInit{IsStopped: true}) // fails when the sandbox is gone
+		case err == nil && m.StillStopped:
+			stops.Go(func() { s.stop(ended) })
+		default:
+			<-s.ended
+			s.terminal.restore()
+			if err != nil || m.Exited == nil {
+				return State{Signal: syscall.SIGKILL}, nil
+			}
+			return *m.Exited, nil
+		}
 	}
-	return *m.Exited, nil
+}
+
+// stop stops this process, so that its shell takes notice, and goes on together
+// with the command.
+func (s *Sandbox) stop(ended <-chan struct{}) {
+	owner := sandboxTerminal(s.init.Pid)
+	goOn := make(chan os.Signal, 1)
+	signal.Notify(goOn, syscall.SIGCONT)
+	defer signal.Stop(goOn)
+	unix.Kill(os.Getpid(), unix.SIGSTOP) // without effect on a container's first process
+	select {
+	case <-goOn:
+		// A shell that was in the foreground must be there before it looks.
+		owner.give()
+		s.link.send(toInit{Signal: syscall.SIGCONT})
+	case <-ended:
+	}
 }
 
 // Close kills whatever is left in the sandbox and waits for its end. It is safe
@@ -241,39 +275,4 @@ func (s *Sandbox) Close() {
 			l.Close()
 		}
 	})
-}
-
-// terminal is the controlling terminal and its foreground process group.
-type terminal struct {
-	fd    int
-	group int
-}
-
-// foreground looks for the terminal that this process group owns. A shell in
-// the sandbox takes it for its own group and can't give it back: the group is
-// not in its pid namespace.
-func foreground() terminal {
-	for fd := range 3 {
-		group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
-		if err == nil && group == unix.Getpgrp() {
-			return terminal{fd, group}
-		}
-	}
-	return terminal{fd: -1}
-}
-
-func (t terminal) restore() {
-	if t.fd < 0 {
-		return
-	}
-	now, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP)
-	if err != nil || now == t.group || unix.Kill(-now, 0) != unix.ESRCH {
-		return // someone else who lives has it
-	}
-	// A background process that sets the group is stopped by SIGTTOU otherwise.
-	if !signal.Ignored(syscall.SIGTTOU) {
-		signal.Ignore(syscall.SIGTTOU)
-		defer signal.Reset(syscall.SIGTTOU)
-	}
-	unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, t.group) // as good as it gets
 }

@@ -1,18 +1,18 @@
 package sandbox
 
 import (
-	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // ran is what a script did in a sandbox.
@@ -104,6 +104,26 @@ func TestExecErrors(t *testing.T) {
 	}
 }
 
+// A script without "#!" is the shell's, as for every shell; a program for
+// another processor is nobody's.
+func TestNoInterpreterLine(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "script")
+	c := Config{Path: script, Args: []string{"script", "an argument"}}
+	if err := os.WriteFile(script, []byte("echo \"$0 <$1>\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := runScript(t, "", c, nil); got.err != nil || got.out != script+" <an argument>\n" {
+		t.Errorf("text: %+v", got)
+	}
+	if err := os.WriteFile(script, []byte("\x7fELF\x00 echo no\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var failed *ExecError
+	if got := runScript(t, "", c, nil); !errors.As(got.err, &failed) || failed.Errno != syscall.ENOEXEC {
+		t.Errorf("binary: %+v", got)
+	}
+}
+
 // The command is who the user is, where the user is.
 func TestIdentity(t *testing.T) {
 	script := "id -u; id -g; pwd; umask; ulimit -Sn; hostname"
@@ -120,42 +140,58 @@ func TestIdentity(t *testing.T) {
 }
 
 func TestOriginalDestination(t *testing.T) {
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Fatal("curl is not installed")
-	}
-	dst := make(chan string, 8)
 	handle := func(c net.Conn) {
 		a, err := OriginalDst(c)
 		if err != nil {
 			t.Error(err)
 		}
-		if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
-			t.Error(err)
-		}
-		dst <- a.String()
-		io.WriteString(c, "HTTP/1.0 200 OK\r\n\r\nhello")
+		fmt.Fprint(c, a)
 	}
-	got := runScript(t, `curl -sS http://203.0.113.9:8080/ && curl -sS http://203.0.113.9/ &&
-		curl -g -sS 'http://[2001:db8::7]:4321/'`, Config{}, handle)
-	if got.out != "hellohellohello" || got.state.Code != 0 {
-		t.Errorf("%+v", got)
-	}
-	for _, want := range []string{"203.0.113.9:8080", "203.0.113.9:80", "[2001:db8::7]:4321"} {
-		if d := <-dst; d != want {
-			t.Errorf("destination %s, want %s", d, want)
+	got := runInside(t, "connections", handle)
+	for _, want := range connections() {
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("no connection to %s in %q", want, got)
 		}
+	}
+}
+
+func connections() []string {
+	return []string{"203.0.113.9:8080", "203.0.113.9:80", "[2001:db8::7]:4321"}
+}
+
+// connectionsInside prints where the other end says that it was called.
+func connectionsInside() {
+	for _, at := range connections() {
+		c, err := net.Dial("tcp", at)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		b, err := io.ReadAll(c)
+		c.Close()
+		if string(b) != at || err != nil {
+			fmt.Println(at, "arrived as", string(b), err)
+			continue
+		}
+		fmt.Println(at)
 	}
 }
 
 // What the command leaves behind ends with it.
 func TestDaemonsEnd(t *testing.T) {
-	seconds := time.Now().Format("150405.000000") // seen in the process list
-	got := runScript(t, "setsid sleep "+seconds+" >/dev/null 2>&1 & sleep 0.1; pgrep -f 'sleep "+seconds+"' >/dev/null && echo up", Config{}, nil)
-	if got.out != "up\n" {
+	got := runScript(t, "setsid sleep 1000 >/dev/null 2>&1 & readlink /proc/self/ns/pid; sleep 0.1; kill -0 $! && echo up", Config{}, nil)
+	namespace, up, _ := strings.Cut(got.out, "\n")
+	if up != "up\n" {
 		t.Fatalf("no daemon: %+v", got)
 	}
-	if out, err := exec.Command("pgrep", "-f", "sleep "+seconds).Output(); err == nil {
-		t.Errorf("still there: %s", out)
+	all, err := filepath.Glob("/proc/[0-9]*/ns/pid")
+	if err != nil || len(all) == 0 {
+		t.Fatal("no processes", err)
+	}
+	for _, p := range all {
+		if now, err := os.Readlink(p); err == nil && now == namespace {
+			t.Errorf("%s is still there", p)
+		}
 	}
 }
 

@@ -60,7 +60,7 @@ func writeText(out *os.File, s summary, a *account) {
 		fmt.Fprintf(&b, "%s\n", p.dim.Render(trafficLine(t)))
 	}
 	writePassed(&b, a.passed, p)
-	writeIncidents(&b, a, p)
+	writeIncidents(&b, a, p, width)
 	for _, f := range s.Changed {
 		fmt.Fprintf(&b, "%s the build changed %s; the change stayed in the sandbox\n", p.warn.Render("note:"), f)
 	}
@@ -110,13 +110,15 @@ func trafficLine(t counts) string {
 
 func size(n int64) string { return humanize.Bytes(uint64(max(0, n))) }
 
-// hostTable has a row for each host and a column for each outcome that
-// happened at all.
-func hostTable(hosts []hostCounts, p palette, width int) string {
-	columns := []struct {
-		name string
-		of   func(counts) int
-	}{
+// column is a count that a host's row shows.
+type column struct {
+	name string
+	of   func(counts) int
+}
+
+// happened are the columns of outcomes that happened at all.
+func happened(hosts []hostCounts) []column {
+	all := []column{
 		{"requests", func(c counts) int { return c.Requests }},
 		{"hit", func(c counts) int { return c.Hit }},
 		{"reval", func(c counts) int { return c.Revalidated }},
@@ -127,17 +129,35 @@ func hostTable(hosts []hostCounts, p palette, width int) string {
 		{"refused", func(c counts) int { return c.Refused }},
 		{"error", func(c counts) int { return c.Error }},
 	}
-	shown := columns[:0:0]
-	for _, c := range columns {
-		if slices.ContainsFunc(hosts, func(h hostCounts) bool { return c.of(h.counts) > 0 }) {
-			shown = append(shown, c)
-		}
-	}
+	return slices.DeleteFunc(all, func(c column) bool {
+		return !slices.ContainsFunc(hosts, func(h hostCounts) bool { return c.of(h.counts) > 0 })
+	})
+}
+
+// hostTable has a row for each host. Names are cut to what the width leaves.
+func hostTable(hosts []hostCounts, p palette, width int) string {
+	shown := happened(hosts)
 	header := []string{"  host"}
 	for _, c := range shown {
 		header = append(header, c.name)
 	}
 	header = append(header, "cache", "network")
+	var rows [][]string
+	for _, h := range hosts[:min(len(hosts), shownHosts)] {
+		row := []string{h.Host}
+		for _, c := range shown {
+			row = append(row, blankZero(c.of(h.counts)))
+		}
+		rows = append(rows, append(row, size(h.BytesCache), size(h.BytesNetwork)))
+	}
+	room := width - len("  ")
+	for i := 1; i < len(header); i++ {
+		widest := lipgloss.Width(header[i])
+		for _, row := range rows {
+			widest = max(widest, lipgloss.Width(row[i]))
+		}
+		room -= widest + 1
+	}
 	t := table.New().Headers(header...).Border(lipgloss.HiddenBorder()).BorderTop(false).BorderBottom(false).
 		BorderLeft(false).BorderRight(false).BorderHeader(false).BorderColumn(true).
 		StyleFunc(func(row, col int) lipgloss.Style {
@@ -150,13 +170,9 @@ func hostTable(hosts []hostCounts, p palette, width int) string {
 			}
 			return s
 		})
-	used := 9*len(shown) + 20
-	for _, h := range hosts[:min(len(hosts), shownHosts)] {
-		row := []string{"  " + shorten(h.Host, max(20, width-used))}
-		for _, c := range shown {
-			row = append(row, blankZero(c.of(h.counts)))
-		}
-		t.Row(append(row, size(h.BytesCache), size(h.BytesNetwork))...)
+	for _, row := range rows {
+		row[0] = "  " + shorten(row[0], max(20, room))
+		t.Row(row...)
 	}
 	out := t.Render()
 	if n := len(hosts) - shownHosts; n > 0 {
@@ -174,11 +190,25 @@ func blankZero(n int) string {
 
 // shorten cuts the middle out of a name that is too long.
 func shorten(s string, width int) string {
-	if len(s) <= width {
+	if lipgloss.Width(s) <= width {
 		return s
 	}
-	half := (width - 1) / 2
-	return s[:half] + "…" + s[len(s)-(width-1-half):]
+	r := []rune(s)
+	head, tail := 0, len(r)
+	for room := width - 1; ; { // a rune of the end and one of the beginning in turn
+		next := tail - 1
+		if head < len(r)-tail {
+			next = head
+		}
+		if room -= lipgloss.Width(string(r[next])); room < 0 {
+			return string(r[:head]) + "…" + string(r[tail:])
+		}
+		if next == head {
+			head++
+		} else {
+			tail--
+		}
+	}
 }
 
 // writePassed says why answers were not kept.
@@ -188,19 +218,48 @@ func writePassed(w io.Writer, passed map[string]int, p palette) {
 	}
 }
 
-// writeIncidents lists what was refused, failed, stale or opaque.
-func writeIncidents(w io.Writer, a *account, p palette) {
+// writeIncidents lists what was refused, failed, stale or opaque. Those of one
+// outcome and reason stand together.
+func writeIncidents(w io.Writer, a *account, p palette, width int) {
+	shown := a.incidents[:min(len(a.incidents), shownIncidents)]
+	for i, in := range shown {
+		alike := func(x incident) bool { return x.outcome == in.outcome && x.reason == in.reason }
+		if slices.IndexFunc(shown, alike) < i {
+			continue // was in an earlier one's group
+		}
+		writeAlike(w, slices.DeleteFunc(slices.Clone(shown), func(x incident) bool { return !alike(x) }), p, width)
+	}
+	if n := len(a.incidents) - shownIncidents + a.more; n > 0 {
+		fmt.Fprintf(w, "and %s more like these; --report json=FILE has all\n", humanize.Comma(int64(n)))
+	}
+}
+
+// writeAlike writes incidents of one outcome and reason: one in a line of its
+// own, several below their reason.
+func writeAlike(w io.Writer, alike []incident, p palette, width int) {
 	style := map[proxy.Outcome]lipgloss.Style{
 		proxy.Refused: p.bad, proxy.Error: p.bad, proxy.Stale: p.warn, proxy.Tunnel: p.dim,
 	}
-	for _, in := range a.incidents[:min(len(a.incidents), shownIncidents)] {
-		times := ""
-		if in.times > 1 {
-			times = fmt.Sprintf(" (%d times)", in.times)
+	label := style[alike[0].outcome].Render(string(alike[0].outcome) + ":")
+	reason := alike[0].reason
+	if len(alike) == 1 {
+		line := label + " " + alike[0].String()
+		if lipgloss.Width(line)+len(": ")+lipgloss.Width(reason) > width {
+			fmt.Fprintf(w, "%s\n  %s\n", line, reason)
+			return
 		}
-		fmt.Fprintf(w, "%s %s %s%s: %s\n", style[in.outcome].Render(string(in.outcome)+":"), in.method, in.url, times, in.reason)
+		fmt.Fprintf(w, "%s: %s\n", line, reason)
+		return
 	}
-	if n := len(a.incidents) - shownIncidents + a.more; n > 0 {
-		fmt.Fprintf(w, "and %s like these; --report json=FILE has all\n", plural(n, "more"))
+	fmt.Fprintf(w, "%s %s\n", label, reason)
+	for _, in := range alike {
+		fmt.Fprintf(w, "  %s\n", in)
 	}
+}
+
+func (in incident) String() string {
+	if in.times > 1 {
+		return fmt.Sprintf("%s %s (%d times)", in.method, in.url, in.times)
+	}
+	return in.method + " " + in.url
 }

@@ -119,10 +119,15 @@ func findCommand(name string) (string, error) {
 	switch {
 	case err == nil:
 		return filepath.Abs(path)
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EISDIR):
+	case errors.Is(err, syscall.EISDIR):
+		return "", &exitError{fmt.Errorf("%s cannot be executed: it is a directory", name), exitNotExecutable, ""}
+	case errors.Is(err, fs.ErrPermission):
 		return "", &exitError{fmt.Errorf("%s cannot be executed: permission denied", name), exitNotExecutable,
 			"chmod +x it, or name its interpreter"}
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		if name == "" {
+			name = `""`
+		}
 		return "", &exitError{fmt.Errorf("%s: command not found", name), exitNotFound,
 			"a shell's own words need a shell: cachex run -- sh -c '…'"}
 	}

@@ -18,6 +18,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"cachex": main,
 		"fetch":  fetch,
+		"procs":  procs,
 	})
 }
 
@@ -26,6 +27,7 @@ func TestMain(m *testing.M) {
 //
 //	cachex ARG...      the program
 //	fetch ...          an HTTP client (fetch_test.go)
+//	procs PATTERN      like pgrep (procs_test.go)
 //	origin up|down     the servers of all names, behind the host's proxy: the
 //	                   directory www/HOST/PATH (origin_test.go); it is up at first
 //	requests N [PATH]  the origin was asked N times since the last "requests"

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -99,7 +100,8 @@ func (s *session) prepareProxy() error {
 	var err error
 	if wantsExchanges(s.opts.targets) {
 		if lines, err = newSpool(); err != nil {
-			return fmt.Errorf("make room for the report: %w", err)
+			return &exitError{fmt.Errorf("make room for the report: %w", err), exitInternal,
+				"set TMPDIR to a directory that can be written to"}
 		}
 	}
 	s.account = newAccount(s.started, lines)
@@ -179,10 +181,12 @@ func (s *session) resolver() *dns.Resolver {
 }
 
 // throughProxy tells whether the host's environment sends requests for a name
-// to a proxy.
+// to a proxy: of either kind, as the name is asked for before the request.
 func throughProxy(name string) bool {
-	u, err := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: name}})
-	return err == nil && u != nil
+	return slices.ContainsFunc([]string{"https", "http"}, func(scheme string) bool {
+		u, err := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: scheme, Host: name}})
+		return err == nil && u != nil
+	})
 }
 
 // serve runs the command, and the servers for as long as it lives.
@@ -214,7 +218,11 @@ func startError(name string, err error) error {
 	if errors.Is(err, syscall.ENOENT) {
 		return &exitError{fmt.Errorf("%s: its interpreter was not found", name), exitNotFound, "look at its first line"}
 	}
-	return &exitError{fmt.Errorf("%s cannot be executed: %w", name, failed.Errno), exitNotExecutable, ""}
+	hint := ""
+	if errors.Is(err, syscall.ENOEXEC) {
+		hint = "it is for another system or processor; file " + name + " tells which"
+	}
+	return &exitError{fmt.Errorf("%s cannot be executed: %w", name, failed.Errno), exitNotExecutable, hint}
 }
 
 func trees(in []ca.Tree) []sandbox.Tree {
