@@ -27,7 +27,7 @@ func (p *Proxy) serveCached(w http.ResponseWriter, q *query) {
 			p.serveEntry(w, q, e, Hit, use.Reason)
 			return
 		case p.Offline:
-			if p.serveIndex(w, q) {
+			if q.standIn(w, "offline") || p.serveIndex(w, q) {
 				return
 			}
 			p.refuse(w, q, "offline: "+err.Error())
@@ -72,6 +72,9 @@ func (p *Proxy) serveFetched(w http.ResponseWriter, q *query, variant string, ol
 			p.serveEntry(w, q, old, Stale, "upstream failed: "+f.err.Error())
 			return true
 		}
+		if q.standIn(w, "upstream failed: "+f.err.Error()) {
+			return true
+		}
 		q.x.finish(Error, f.err.Error(), upstreamError(w, q.url, f.err))
 		return true
 	}
@@ -82,6 +85,9 @@ func (p *Proxy) serveFetched(w http.ResponseWriter, q *query, variant string, ol
 			return true
 		}
 		p.serveFlight(w, q, f, why)
+		return true
+	}
+	if f.status >= 500 && q.standIn(w, "upstream failed: "+f.keep.Reason) {
 		return true
 	}
 	if leads && f.claim() {

@@ -52,6 +52,8 @@ type Proxy struct {
 
 	serving context.Context // of Serve: what outlives a request ends with it
 	flights flights
+	git     gitFeed
+	gitOnce sync.Once
 	conns   sync.WaitGroup
 	server  *http.Server
 	queue   *queue
@@ -97,6 +99,9 @@ func (p *Proxy) Serve(ctx context.Context, listeners []net.Listener) error {
 	p.server.Close()
 	p.flights.stop()
 	p.conns.Wait()
+	if err := p.git.stop(); err != nil {
+		p.Log.Warn("git mirror", "err", err)
+	}
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

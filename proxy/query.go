@@ -22,7 +22,10 @@ type query struct {
 	body []byte
 	// fixed is set where the body of the request determines the answer.
 	fixed bool
-	x     *exchange
+	// instead answers when nothing is kept and upstream is not asked or failed,
+	// and tells whether it did. nil where nothing can.
+	instead func(w http.ResponseWriter, why string) bool
+	x       *exchange
 }
 
 func (p *Proxy) newQuery(r *http.Request, u *url.URL) *query {
