@@ -65,6 +65,7 @@ type flight struct {
 	id     flightKey
 	ctx    context.Context // ends when nobody waits any more
 	cancel context.CancelFunc
+	sha256 string // of query
 
 	// ready is closed when the fields below are set.
 	ready  chan struct{}
@@ -113,7 +114,7 @@ func (p *Proxy) join(q *query, variant string, old *store.Entry) (*flight, bool)
 			return f, false
 		}
 	}
-	f := &flight{p: p, id: id, ready: make(chan struct{}), readers: 1, length: -1}
+	f := &flight{p: p, id: id, ready: make(chan struct{}), readers: 1, length: -1, sha256: q.sha256}
 	f.grown = sync.NewCond(&f.mu)
 	f.ctx, f.cancel = context.WithCancel(context.WithoutCancel(p.serving))
 	if p.flights.byKey == nil {
@@ -125,7 +126,7 @@ func (p *Proxy) join(q *query, variant string, old *store.Entry) (*flight, bool)
 	if old != nil {
 		oldMeta = &old.Meta
 	}
-	want := fetch{req: req, url: q.url, post: q.body != nil, variant: variant, old: oldMeta}
+	want := fetch{req: req, url: q.url, post: q.body != nil || q.sha256 != "", variant: variant, old: oldMeta}
 	p.flights.running.Go(func() { f.lead(want) })
 	return f, true
 }
@@ -422,7 +423,7 @@ func (f *flight) takeBody(body io.Reader, variant string, m *store.Meta) {
 	m.FetchMS = time.Since(m.Requested).Milliseconds()
 	m.Header = m.Header.Clone()
 	if f.keepError() == nil {
-		err := f.writer.Commit(f.id.key, variant, m)
+		err := f.commit(variant, m)
 		f.mu.Lock()
 		f.keepErr, f.sum = err, m.SHA256
 		f.mu.Unlock()

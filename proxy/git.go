@@ -35,13 +35,13 @@ func (p *Proxy) serveGit(w http.ResponseWriter, q *query) bool {
 	get := q.r.Method == http.MethodGet && strings.HasSuffix(q.url.Path, infoRefs)
 	switch service := q.url.Query().Get("service"); {
 	case get && service == "git-upload-pack":
-		p.serveInfoRefs(w, q)
+		p.git.during(q, func() { p.serveInfoRefs(w, q) })
 	case get && service == "git-receive-pack":
 		p.pass(w, q, "git push")
 	case q.r.Method == http.MethodPost && strings.HasSuffix(q.url.Path, receivePack):
 		p.servePush(w, q)
 	case isUploadPack(q.r):
-		p.serveUploadPack(w, q)
+		p.git.during(q, func() { p.serveUploadPack(w, q) })
 	default:
 		return false
 	}

@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -163,5 +165,42 @@ func TestGitUpstreamFails(t *testing.T) {
 			t.Errorf("cloned what nobody has: %s", out)
 		}
 		l.account()
+	}
+}
+
+// TestGitMirrorComesLater: a mirror that a killed run has not filled, or that a
+// cache from before mirrors lacks, is filled when its answers are served again.
+func TestGitMirrorComesLater(t *testing.T) {
+	l := newGitLab(t, nil)
+	l.repository("r.git", "--object-format=sha256")
+	l.git("clone", "-q", gitURL+"r.git", "cold")
+	l.stop()
+	if err := os.RemoveAll(filepath.Join(l.dir, mirrorDir)); err != nil {
+		t.Fatal(err)
+	}
+	l.offline()
+	l.git("clone", "-q", gitURL+"r.git", "same")
+	l.refused("clone", "-q", "-b", "other", gitURL+"r.git", "too-early")
+	l.restart(nil, rigOptions{})
+	l.git("clone", "-q", gitURL+"r.git", "warm")
+	l.offline()
+	l.git("clone", "-q", "-b", "other", gitURL+"r.git", "other")
+	l.sameAs("other", "HEAD", "r.git", "other")
+	l.git("clone", "-q", "--depth", "1", gitURL+"r.git", "shallow")
+	l.onlyOutcomes(Hit)
+}
+
+// TestGitWithoutGit: the kept answers alone serve who asks the same.
+func TestGitWithoutGit(t *testing.T) {
+	l := newGitLab(t, nil)
+	l.proxy.git.mirrors.Git = "cachex-no-such-git"
+	l.repository("r.git")
+	l.git("clone", "-q", gitURL+"r.git", "cold")
+	l.offline()
+	l.proxy.git.mirrors.Git = "cachex-no-such-git"
+	l.git("clone", "-q", gitURL+"r.git", "same")
+	l.refused("clone", "-q", "--depth", "1", gitURL+"r.git", "shallow")
+	if _, err := os.Stat(filepath.Join(l.dir, mirrorDir)); err == nil {
+		t.Error("a mirror without use was made")
 	}
 }

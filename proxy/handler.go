@@ -29,7 +29,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case isUpgrade(r):
 		p.pass(w, q, "upgrade to "+r.Header.Get("Upgrade"))
-	case p.serveGit(w, q): // what has rules of its own
+	case p.serveGit(w, q), p.serveLFS(w, q): // what has rules of its own
 	case r.Method == http.MethodGet, r.Method == http.MethodHead:
 		p.serveCached(w, q)
 	default:

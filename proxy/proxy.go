@@ -53,6 +53,7 @@ type Proxy struct {
 	serving context.Context // of Serve: what outlives a request ends with it
 	flights flights
 	git     gitFeed
+	lfs     lfsLinks
 	gitOnce sync.Once
 	conns   sync.WaitGroup
 	server  *http.Server

@@ -79,7 +79,11 @@ func (m *Mirrors) Temp() (*os.File, error) {
 	return os.CreateTemp(m.scratch.dir, "answer-")
 }
 
+// begin makes the private folder when it is first needed.
 func (m *Mirrors) begin() (err error) {
+	if m.closed {
+		return os.ErrClosed
+	}
 	if m.scratch == nil {
 		m.scratch, err = newScratch()
 	}

@@ -56,7 +56,8 @@ type Mirrors struct {
 	once    sync.Once
 	git     string // "" without git
 	mu      sync.Mutex
-	scratch *scratch
+	closed  bool
+	scratch *scratch // nil before it is needed
 }
 
 // program is the git to run, "" when there is none.
@@ -65,10 +66,12 @@ func (m *Mirrors) program() string {
 	return m.git
 }
 
-// Close removes what git commands needed for the time being.
+// Close removes what git commands needed for the time being. There are no
+// answers after it.
 func (m *Mirrors) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.closed = true
 	if m.scratch == nil {
 		return nil
 	}
