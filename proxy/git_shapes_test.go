@@ -141,3 +141,43 @@ func TestGitManyRefs(t *testing.T) {
 		t.Error(said)
 	}
 }
+
+// TestGitWantRef: a server that resolves refs itself answers the same question
+// otherwise tomorrow.
+func TestGitWantRef(t *testing.T) {
+	l := newGitLab(t, nil)
+	l.repository("r.git")
+	l.at("r.git", "config", "uploadpack.allowRefInWant", "true")
+	l.git("clone", "-q", gitURL+"r.git", "cold")
+	l.restart(nil, rigOptions{})
+	l.commit("r.git", "main", "8")
+	l.git("clone", "-q", gitURL+"r.git", "warm")
+	l.sameAs("warm", "HEAD", "r.git", "main")
+	l.offline()
+	l.git("clone", "-q", gitURL+"r.git", "offline")
+	l.sameAs("offline", "HEAD", "r.git", "main")
+	l.git("clone", "-q", "-b", "other", "--single-branch", gitURL+"r.git", "other")
+	l.sameAs("other", "HEAD", "r.git", "other")
+	l.onlyOutcomes(Hit)
+}
+
+// TestGitPlainHTTP: what came without TLS answers no https request.
+func TestGitPlainHTTP(t *testing.T) {
+	l := newGitLab(t, nil)
+	l.repository("r.git")
+	clone := func(scheme, name string, args ...string) error {
+		l.env = []string{"http_proxy=" + l.proxied}
+		_, err := l.try(append(append([]string{"clone", "-q"}, args...), scheme+"://git.example/r.git", name)...)
+		return err
+	}
+	if err := clone("http", "cold"); err != nil {
+		t.Fatal(err)
+	}
+	l.offline()
+	if err := clone("http", "other", "-b", "other"); err != nil {
+		t.Errorf("over http: %v", err)
+	}
+	if err := clone("https", "secure"); err == nil {
+		t.Error("https was answered with what came over http")
+	}
+}

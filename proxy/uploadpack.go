@@ -53,7 +53,7 @@ func (p *Proxy) serveUploadPack(w http.ResponseWriter, q *query) {
 	q.base = joinLabels(q.base, "post-"+hex.EncodeToString(sum[:12]))
 	repo := p.mirrorOf(q, uploadPack)
 	asked, err := mirror.ParseQuestion(mirror.Version(q.r.Header.Get("Git-Protocol")), plain)
-	q.fixed = asked.Command != "ls-refs"
+	q.fixed = asked.Fixed()
 	switch {
 	case repo == nil || err != nil:
 		p.serveCached(w, q)

@@ -138,6 +138,7 @@ const killDelay = time.Second
 func (m *Mirrors) command(ctx context.Context, bare, objects, protocol string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, m.program(), args...)
 	cmd.WaitDelay = killDelay
+	ownGroup(cmd)
 	cmd.Dir = bare
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + bare, "LC_ALL=C",
@@ -224,6 +225,12 @@ func (r *Repository) Fetch(ctx context.Context, q Question, body io.Reader, out 
 	protocol := fmt.Sprintf("version=%d", q.Version)
 	cmd := r.mirrors.command(ctx, bare, objects, protocol, "upload-pack", "--stateless-rpc", "--strict", bare)
 	cmd.Stdin, cmd.Stdout = body, out
+	select {
+	case r.mirrors.turns <- struct{}{}:
+		defer func() { <-r.mirrors.turns }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if err := run(cmd); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()

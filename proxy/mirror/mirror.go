@@ -54,7 +54,8 @@ type Mirrors struct {
 	Git string
 
 	once    sync.Once
-	git     string // "" without git
+	git     string        // "" without git
+	turns   chan struct{} // holds one for each fetch that is being answered
 	mu      sync.Mutex
 	closed  bool
 	scratch *scratch // nil before it is needed
@@ -62,7 +63,10 @@ type Mirrors struct {
 
 // program is the git to run, "" when there is none.
 func (m *Mirrors) program() string {
-	m.once.Do(func() { m.git = findGit(m.Git) })
+	m.once.Do(func() {
+		m.git = findGit(m.Git)
+		m.turns = make(chan struct{}, maxFetches)
+	})
 	return m.git
 }
 
@@ -83,6 +87,10 @@ func (m *Mirrors) Close() error {
 // suffix ends a repository's folder: names of the store never have it, so that
 // /a.git and /a.git/objects are two repositories.
 const suffix = "%.git"
+
+// maxFetches is how many fetches are answered at a time. Each may take as much
+// memory as git does for a clone; a hundred submodules can wait.
+const maxFetches = 8
 
 // Repository is what is kept of one.
 type Repository struct {
@@ -172,7 +180,7 @@ func (r *Repository) Feed(ctx context.Context, q Question, answer io.Reader, sha
 			return err
 		}
 	}
-	return markFetched(root, q.Wants)
+	return markFetched(root, q)
 }
 
 func (r *Repository) feed(ctx context.Context, q Question, answer io.Reader) error {

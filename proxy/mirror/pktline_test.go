@@ -72,11 +72,22 @@ func TestQuestion(t *testing.T) {
 		wire("command=fetch", "0001", "thin-pack", "want "+oidA+"\n", "want "+oidB, "have "+oidA, "done", "0000"): {
 			Version: 2, Command: "fetch", Wants: []string{oidA, oidB}},
 		wire("want "+oidA+" multi_ack thin-pack\n", "deepen 1", "0000", "done\n"): {Command: "fetch", Wants: []string{oidA}},
+		wire("command=fetch", "0001", "want-ref refs/heads/main\n", "done", "0000"): {
+			Version: 2, Command: "fetch", WantRefs: []string{"refs/heads/main"}, Moves: true},
+		wire("want "+oidA+"\n", "deepen-not v1\n", "0000", "done"): {Command: "fetch", Wants: []string{oidA}, Moves: true},
 		"0000": {},
 	} {
 		got, err := ParseQuestion(want.Version, []byte(body))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %+v, %v; want %+v", body, got, err, want)
+		}
+	}
+	for q, want := range map[*Question]bool{
+		{Command: "fetch"}: true, {Command: "fetch", Moves: true}: false, {Command: "ls-refs"}: false, {}: true,
+		{Command: "bundle-uri"}: false, {Command: "object-info"}: true,
+	} {
+		if q.Fixed() != want {
+			t.Errorf("%+v: fixed %v", q, !want)
 		}
 	}
 	if _, err := ParseQuestion(2, []byte("0032want ")); err == nil {

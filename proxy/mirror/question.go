@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -14,8 +15,11 @@ type Question struct {
 	// Command is "fetch", "ls-refs", another of protocol 2's, or "" for a body
 	// that asks nothing.
 	Command string
-	// Wants are the first objects that a fetch asks for.
-	Wants []string
+	// Wants are the first objects that a fetch asks for, and WantRefs the first
+	// refs.
+	Wants, WantRefs []string
+	// Moves is set for a fetch whose answer depends on where refs are.
+	Moves bool
 	// What an ls-refs asks for. No prefixes ask for all refs.
 	Prefixes              []string
 	Peel, Symrefs, Unborn bool
@@ -69,6 +73,13 @@ func (q *Question) read(s string) {
 		if len(q.Wants) < maxWants && isOID(oid) {
 			q.Wants = append(q.Wants, oid)
 		}
+	case word == "want-ref":
+		q.Moves = true
+		if len(q.WantRefs) < maxWants {
+			q.WantRefs = append(q.WantRefs, rest)
+		}
+	case word == "deepen-not":
+		q.Moves = true
 	case word == "ref-prefix":
 		q.Prefixes = append(q.Prefixes, rest)
 	case s == "peel":
@@ -78,6 +89,22 @@ func (q *Question) read(s string) {
 	case s == "unborn":
 		q.Unborn = true
 	}
+}
+
+// Fixed tells whether the same question has the same answer for ever.
+func (q *Question) Fixed() bool {
+	switch q.Command {
+	case "fetch":
+		return !q.Moves
+	case "", "object-info":
+		return true
+	}
+	return false
+}
+
+// wanted tells whether a fetch asks for a ref's object.
+func (q *Question) wanted(r Ref) bool {
+	return slices.Contains(q.Wants, r.OID) || slices.Contains(q.WantRefs, r.Name)
 }
 
 // hashSize is the number of digits of an object's name: 40, or 64 with SHA-256.

@@ -107,13 +107,13 @@ func readGenerations(root *os.Root) []*generation {
 	return generations(views)
 }
 
-// markFetched notes on the newest view with one of the wants that they are
-// here.
-func markFetched(root *os.Root, wants []string) error {
+// markFetched notes on the newest view with something that a fetch asked for
+// that it is here.
+func markFetched(root *os.Root, q Question) error {
 	views, fetched := viewNames(root)
 	for _, name := range slices.Backward(views) {
 		v, err := readView(root, name)
-		if err != nil || !slices.ContainsFunc(v.Refs, func(r Ref) bool { return slices.Contains(wants, r.OID) }) {
+		if err != nil || !slices.ContainsFunc(v.Refs, q.wanted) {
 			continue
 		}
 		if fetched[name] {
