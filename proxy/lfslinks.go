@@ -87,8 +87,7 @@ func (l *lfsLinks) find(p *Proxy, q *query) (lfsLink, bool) {
 		return lfsLink{}, false
 	}
 	link, ok := l.known[linkID(q.url)]
-	who := p.Store.Hash(policy.Credentials(q.r.Header))
-	return link, ok && slices.Contains(link.allowed, who)
+	return link, ok && slices.Contains(link.allowed, p.Store.Hash(policy.Credentials(q.r.Header)))
 }
 
 // serveObject answers for a link. What a redirect leads to is the same object.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,12 +44,7 @@ const scratchPrefix = "cachex-git-"
 func newScratch() (*scratch, error) {
 	left, _ := filepath.Glob(filepath.Join(os.TempDir(), scratchPrefix+"*")) // the pattern is well formed
 	for _, dir := range left {
-		if f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR, 0); err == nil {
-			if flockFile(f) {
-				os.RemoveAll(dir)
-			}
-			f.Close()
-		}
+		sweepScratch(dir)
 	}
 	dir, err := os.MkdirTemp("", scratchPrefix)
 	if err != nil {
@@ -61,6 +57,27 @@ func newScratch() (*scratch, error) {
 	}
 	flockFile(f) // nobody else knows it yet; without flock(2) nobody sweeps
 	return &scratch{dir, f}, nil
+}
+
+// lockless is the age at which a folder without a lock belongs to nobody: its
+// process died before it had one, or while it was being removed.
+const lockless = time.Hour
+
+func sweepScratch(dir string) {
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		if fi, err := os.Lstat(dir); err == nil && time.Since(fi.ModTime()) > lockless {
+			os.RemoveAll(dir)
+		}
+		return
+	}
+	if err != nil {
+		return // another user's
+	}
+	defer f.Close()
+	if flockFile(f) {
+		os.RemoveAll(dir)
+	}
 }
 
 func (s *scratch) close() error {

@@ -190,16 +190,9 @@ func TestBaseMissing(t *testing.T) {
 	}
 }
 
-// TestKilled kills a process that has taken half of an answer.
-func TestKilled(t *testing.T) {
-	u := newUpstream(t)
-	tip := u.commit(2 << 20)
-	q, body := ask(tip)
-	answer := u.answer(body)
-	dir, temp := t.TempDir(), t.TempDir()
-	t.Setenv("TMPDIR", temp)
-	packs := filepath.Join(dir, "h", "r"+suffix, "objects", "pack", "*")
-
+// killFeeder kills a process that has been given a part of an answer.
+func killFeeder(t *testing.T, dir string, part []byte) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), feeder+"="+dir)
 	in, err := cmd.StdinPipe()
@@ -209,38 +202,65 @@ func TestKilled(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := in.Write(answer[:len(answer)/2]); err != nil {
+	if _, err := in.Write(part); err != nil {
 		t.Fatal(err)
-	}
-	for {
-		if left, _ := filepath.Glob(packs); len(left) > 0 {
-			break
-		}
-		time.Sleep(time.Millisecond)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	cmd.Wait()
+}
 
+// TestKilled kills processes that feed, at twenty moments.
+func TestKilled(t *testing.T) {
+	u := newUpstream(t)
+	tip := u.commit(2 << 20)
+	q, body := ask(tip)
+	answer := u.answer(body)
+	dir, temp := t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", temp)
 	r := open(t, dir).Repository("h/r")
-	if r.Fed("abc") {
-		t.Error("half an answer counts as fed")
+	packs := filepath.Join(dir, "h", "r"+suffix, "objects", "pack")
+	for i := range 20 {
+		killFeeder(t, dir, answer[:len(answer)*(i+1)/20])
+		if r.Fed("abc") {
+			continue // git was faster
+		}
+		if pack, err := fetch(t, r, q, body); err == nil && len(pack) < 2<<20 {
+			t.Errorf("after %d: a pack of %d bytes", i, len(pack))
+		}
 	}
-	_, err = fetch(t, r, q, body)
-	wantNone(t, err)
-	// What a git that died with it leaves.
-	if err := os.WriteFile(filepath.Join(filepath.Dir(packs), "tmp_pack_dead"), []byte("PACK"), 0o444); err != nil {
+	// What a git that died with its parent leaves.
+	if err := errors.Join(os.MkdirAll(packs, 0o755), os.WriteFile(filepath.Join(packs, "tmp_pack_dead"), []byte("PACK"), 0o444)); err != nil {
 		t.Fatal(err)
 	}
 	feed(t, r, q, answer)
-	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(packs), "*tmp*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(packs, "*tmp*")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
+	if left, _ := filepath.Glob(filepath.Join(packs, "*.pack")); len(left) != 1 {
+		t.Errorf("packs: %v", left)
+	}
+	if err := r.mirrors.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Some died before their folder had a lock: age tells then.
+	left, _ := filepath.Glob(filepath.Join(temp, "*"))
+	for _, name := range left {
+		if err := os.Chtimes(name, time.Time{}, time.Now().Add(-2*lockless)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := open(t, dir) // sweeps what the dead left
+	f, err := last.Temp()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
 	if left, _ := filepath.Glob(filepath.Join(temp, "*")); len(left) != 1 {
 		t.Errorf("temporary folders: %v", left)
 	}
-	if _, err := fetch(t, r, q, body); err != nil {
+	if _, err := fetch(t, last.Repository("h/r"), q, body); err != nil {
 		t.Error(err)
 	}
 }

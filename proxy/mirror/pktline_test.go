@@ -129,7 +129,7 @@ func TestRefsBothWays(t *testing.T) {
 		t.Errorf("an empty repository: %+v, %v", v, err)
 	}
 	for _, bad := range []string{
-		wire(oidA+" refs/heads/a\nb\n", "0000"), wire("x refs/heads/a\n", "0000"), wire(oidA+" ../config\n", "0000"), wire(oidA + " refs/heads/a\n"),
+		wire(oidA+" refs/heads/a\nb\n", "0000"), wire("x refs/heads/a\n", "0000"), wire(oidA+" ../config\n", "0000"), wire(oidA+" refs/heads/\xff\n", "0000"), wire(oidA + " refs/heads/a\n"),
 	} {
 		if v, err := ParseLsRefs(all, strings.NewReader(bad)); err == nil {
 			t.Errorf("%q is read as %+v", bad, v)

@@ -18,6 +18,10 @@ const (
 	// maxViews is how many views are kept of those that were fetched from, and
 	// of those that were not. Builds look at a repository every night.
 	maxViews = 16
+
+	// maxViewBytes bounds them as well: all are read for an answer, and there
+	// are repositories with 100,000 refs, at some 100 bytes each.
+	maxViewBytes = 32 << 20
 )
 
 // Record notes a view, unless it says nothing new.
@@ -70,10 +74,14 @@ func viewNames(root *os.Root) (views []string, fetched map[string]bool) {
 
 func prune(root *os.Root) {
 	views, fetched := viewNames(root)
-	count := map[bool]int{}
+	count, size := map[bool]int{}, map[bool]int64{}
 	for _, name := range slices.Backward(views) {
 		kind := fetched[name]
-		if count[kind]++; count[kind] > maxViews {
+		count[kind]++
+		if fi, err := root.Lstat(viewsDir + "/" + name); err == nil {
+			size[kind] += fi.Size()
+		}
+		if count[kind] > maxViews || count[kind] > 1 && size[kind] > maxViewBytes {
 			root.Remove(viewsDir + "/" + name)
 			root.Remove(viewsDir + "/" + strings.TrimSuffix(name, viewExt) + fetchedExt)
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // View is what a server said of its refs at one time.
@@ -137,9 +138,10 @@ func symref(caps, name string) string {
 	return ""
 }
 
-// isRefName tells whether a name can be sent and written down, one on a line.
+// isRefName tells whether a name can be sent and written down, one on a line
+// and as JSON.
 func isRefName(s string) bool {
-	return (s == "HEAD" || strings.HasPrefix(s, "refs/")) && !strings.ContainsFunc(s, func(r rune) bool {
+	return utf8.ValidString(s) && (s == "HEAD" || strings.HasPrefix(s, "refs/")) && !strings.ContainsFunc(s, func(r rune) bool {
 		return r <= ' ' || r == 0x7f || strings.ContainsRune(`~^:?*[\`, r)
 	})
 }
