@@ -193,11 +193,10 @@ func TestGitMirrorComesLater(t *testing.T) {
 // TestGitWithoutGit: the kept answers alone serve who asks the same.
 func TestGitWithoutGit(t *testing.T) {
 	l := newGitLab(t, nil)
-	l.proxy.git.mirrors.Git = "cachex-no-such-git"
+	l.restart(nil, rigOptions{git: "cachex-no-such-git"})
 	l.repository("r.git")
 	l.git("clone", "-q", gitURL+"r.git", "cold")
-	l.offline()
-	l.proxy.git.mirrors.Git = "cachex-no-such-git"
+	l.restart(nil, rigOptions{offline: true, git: "cachex-no-such-git"})
 	l.git("clone", "-q", gitURL+"r.git", "same")
 	l.refused("clone", "-q", "--depth", "1", gitURL+"r.git", "shallow")
 	if _, err := os.Stat(filepath.Join(l.dir, mirrorDir)); err == nil {
