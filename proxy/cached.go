@@ -1,12 +1,7 @@
 package proxy
 
 import (
-	"context"
-	"errors"
-	"io"
 	"net/http"
-	"strconv"
-	"time"
 
 	"cachex/proxy/policy"
 	"cachex/proxy/store"
@@ -15,88 +10,134 @@ import (
 // serveCached answers a request that may be answered from the store.
 func (p *Proxy) serveCached(w http.ResponseWriter, q *query) {
 	// More than one round is needed only when another process, or another
-	// request, has stored the answer meanwhile.
+	// request, has stored the answer meanwhile, or is about to.
 	for {
 		e, variant, err := p.find(q)
 		var use policy.Use
+		why := ""
 		if err == nil {
 			use = p.judge(q, e)
+			why = use.Reason
+		} else {
+			why = err.Error()
 		}
 		switch {
 		case err == nil && (use.Fresh || p.Offline):
-			p.serveEntry(w, q, e, Hit, use.Reason)
+			p.serveEntry(w, q, e, Hit, use)
+			return
+		case err == nil && use.Refresh && q.body == nil:
+			p.refresh(q, variant, &e.Meta)
+			p.serveEntry(w, q, e, Hit, use)
+			return
+		case err != nil && p.servePublic(w, q):
+			return
+		case err != nil && p.servePart(w, q, variant):
 			return
 		case p.Offline:
-			if q.standIn(w, "offline") || p.serveIndex(w, q) {
+			if q.standIn(w, "offline") || p.serveNoted(w, q, variant) || p.serveTile(w, q) || p.serveIndex(w, q) {
 				return
 			}
-			p.refuse(w, q, "offline: "+err.Error())
+			p.refuse(w, q, "offline: "+why)
 			return
-		case err != nil && q.r.Method == http.MethodHead:
-			p.pass(w, q, "HEAD of what is not in the cache")
+		case policy.OnlyIfCached(q.r.Header) && p.Policy == policy.RFC9111:
+			closeEntry(e)
+			p.serveNotCached(w, q)
+			return
+		case q.r.Method == http.MethodHead:
+			p.serveHead(w, q, variant, e, use)
 			return
 		}
-		why := use.Reason
-		if err != nil {
-			why = err.Error()
+		if p.serveFetched(w, q, asked{variant: variant, old: e, use: use, why: why}) {
+			return
 		}
-		if !p.serveFetched(w, q, variant, e, why) {
-			continue
-		}
-		return
 	}
 }
 
+// servePublic answers a request with credentials as one without, where that is
+// as good. It reports false where it is not.
+func (p *Proxy) servePublic(w http.ResponseWriter, q *query) bool {
+	e, use, ok := p.findPublic(q)
+	if ok {
+		p.serveEntry(w, q, e, Hit, use)
+	}
+	return ok
+}
+
+// asked is why and with what upstream is asked.
+type asked struct {
+	variant string
+	old     *store.Entry // the stale answer, nil without
+	use     policy.Use   // of old
+	why     string
+}
+
 // serveFetched asks upstream, together with all others that want the same now.
-// old is the stale answer or nil. It reports false when the store should be
-// looked at again.
-func (p *Proxy) serveFetched(w http.ResponseWriter, q *query, variant string, old *store.Entry, why string) bool {
-	f, leads := p.join(q, variant, old)
+// It reports false when the store should be looked at again.
+func (p *Proxy) serveFetched(w http.ResponseWriter, q *query, a asked) bool {
+	f, leads := p.join(q, a)
 	defer f.leave()
-	select {
-	case <-f.ready:
-	case <-q.r.Context().Done():
-		closeEntry(old)
+	if !f.await(w, q, leads) {
+		closeEntry(a.old)
 		q.x.finish(Error, "the client went away", 0)
 		return true
 	}
 	switch f.result {
 	case flightStored:
-		closeEntry(old)
+		closeEntry(a.old)
 		return false
 	case flightNotModified:
-		closeEntry(old)
-		return p.serveRevalidated(w, q, f)
+		closeEntry(a.old)
+		return p.serveRevalidated(w, q)
 	case flightFailed:
-		if old != nil {
-			p.serveEntry(w, q, old, Stale, "upstream failed: "+f.err.Error())
+		if a.old != nil && a.use.Standby {
+			a.use.Reason = "upstream failed: " + f.err.Error()
+			p.serveEntry(w, q, a.old, Stale, a.use)
 			return true
 		}
+		closeEntry(a.old)
 		if q.standIn(w, "upstream failed: "+f.err.Error()) {
 			return true
 		}
 		q.x.finish(Error, f.err.Error(), upstreamError(w, q.url, f.err))
 		return true
 	}
-	closeEntry(old)
-	if f.result == flightKept && f.answers(q) {
-		if farRange(q.r, f.length) {
-			p.pass(w, q, "part of a large file that is not in the cache")
-			return true
-		}
-		p.serveFlight(w, q, f, why)
-		return true
-	}
-	if f.status >= 500 && q.standIn(w, "upstream failed: "+f.keep.Reason) {
-		return true
-	}
-	if leads && f.claim() {
+	closeEntry(a.old)
+	return p.serveAnswer(w, q, f, leads, a)
+}
+
+// serveAnswer serves what upstream has answered.
+func (p *Proxy) serveAnswer(w http.ResponseWriter, q *query, f *flight, leads bool, a asked) bool {
+	switch {
+	case f.result == flightKept && !f.answers(q):
+		// It was selected by other values than this request has.
+		q.learned = f.selecting()
+		return false
+	case f.result == flightKept && !q.whole && farRange(q.r, f.length):
+		return p.fetchPart(w, q, a.variant)
+	case f.result == flightKept:
+		p.serveFlight(w, q, f, leads, a)
+	case f.result == flightUnkept && p.Policy.Failing(f.status) && q.standIn(w, "upstream failed: "+f.keep.Reason):
+	case leads && f.claim():
 		p.serveUnkept(w, q, f)
-		return true
+	default:
+		// Somebody else's answer, and not for sharing.
+		p.pass(w, q, f.keep.Reason)
 	}
-	// Somebody else's answer, and not for sharing.
-	p.pass(w, q, f.keep.Reason)
 	return true
+}
+
+// refresh asks upstream for what has just been served stale.
+func (p *Proxy) refresh(q *query, variant string, old *store.Meta) {
+	f, leads := p.join(q, asked{variant: variant, old: &store.Entry{Meta: *old}})
+	if !leads {
+		f.leave()
+		return
+	}
+	p.flights.running.Go(func() {
+		<-f.ready
+		f.whole()
+		f.leave()
+	})
 }
 
 func closeEntry(e *store.Entry) {
@@ -106,13 +147,20 @@ func closeEntry(e *store.Entry) {
 }
 
 // serveRevalidated serves what a 304 has just confirmed.
-func (p *Proxy) serveRevalidated(w http.ResponseWriter, q *query, f *flight) bool {
+func (p *Proxy) serveRevalidated(w http.ResponseWriter, q *query) bool {
 	e, _, err := p.find(q)
 	if err != nil {
 		return false
 	}
-	p.serveEntry(w, q, e, Revalidated, "304 Not Modified")
+	p.serveEntry(w, q, e, Revalidated, policy.Use{Reason: "304 Not Modified", Age: -1})
 	return true
+}
+
+// serveNotCached is the answer to only-if-cached (RFC 9111 section 5.2.1.7).
+func (p *Proxy) serveNotCached(w http.ResponseWriter, q *query) {
+	mark(w.Header(), fwdMiss+"; detail=only-if-cached")
+	http.Error(w, "cachex: not in the cache, and the client wants nothing else", http.StatusGatewayTimeout)
+	q.x.finish(Refused, "only-if-cached", http.StatusGatewayTimeout)
 }
 
 // serveIndex redirects /name to /name/ where only /name/index.html is kept, as
@@ -127,229 +175,8 @@ func (p *Proxy) serveIndex(w http.ResponseWriter, q *query) bool {
 		to.RawPath += "/"
 	}
 	w.Header().Set("Location", to.EscapedPath())
-	w.Header().Set("Cache-Status", "cachex; hit")
+	mark(w.Header(), "hit")
 	w.WriteHeader(http.StatusMovedPermanently)
 	q.x.finish(Hit, "folder with an index", http.StatusMovedPermanently)
 	return true
-}
-
-// serveEntry answers from the store, with ranges and conditions (RFC 9110
-// sections 13 and 14), and closes the entry.
-func (p *Proxy) serveEntry(w http.ResponseWriter, q *query, e *store.Entry, o Outcome, reason string) {
-	defer e.Close()
-	x := q.x
-	x.fetched = time.Duration(e.FetchMS) * time.Millisecond
-	x.ex.SHA256 = e.SHA256
-	copyHeader(w.Header(), e.Header)
-	w.Header().Set("Cache-Status", "cachex; "+cacheStatus(o))
-	out := &responseMeter{ResponseWriter: w}
-	if e.File == nil {
-		if e.Own {
-			http.Error(out, "cachex: "+http.StatusText(e.Status), e.Status)
-		} else {
-			serveText(out, q.r, e.Status, e.Body)
-		}
-	} else {
-		modified, _ := http.ParseTime(e.Header.Get("Last-Modified"))
-		serveContent(out, q.r, modified, e.File)
-	}
-	x.bytes = out.n
-	x.finish(o, reason, out.status)
-}
-
-func serveText(w http.ResponseWriter, r *http.Request, status int, text []byte) {
-	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		w.Write(text)
-	}
-}
-
-// serveContent is http.ServeContent without its guess at a media type: what
-// upstream did not say, cachex does not say either.
-func serveContent(w http.ResponseWriter, r *http.Request, modified time.Time, content io.ReadSeeker) {
-	if len(w.Header().Values("Content-Type")) == 0 {
-		w.Header()["Content-Type"] = nil
-	}
-	if r.Method == http.MethodPost { // the answer to a question, not a document
-		r = r.WithContext(r.Context())
-		r.Header = http.Header{}
-	}
-	http.ServeContent(w, r, "", modified, content)
-}
-
-// cacheStatus is the parameter that RFC 9211 has for an outcome.
-func cacheStatus(o Outcome) string {
-	switch o {
-	case Hit:
-		return "hit"
-	case Revalidated:
-		return "hit; fwd=stale; fwd-status=304"
-	case Stale:
-		return "hit; fwd=stale; detail=upstream-failed"
-	case Miss:
-		return "fwd=uri-miss; stored"
-	}
-	return "fwd=bypass"
-}
-
-func copyHeader(to, from http.Header) {
-	for name, values := range from {
-		to[name] = append([]string(nil), values...)
-	}
-}
-
-// responseMeter notes status and size of what is sent.
-type responseMeter struct {
-	http.ResponseWriter
-	status int
-	n      int64
-}
-
-// WriteHeader notes the final status.
-func (m *responseMeter) WriteHeader(status int) {
-	if m.status < 200 {
-		m.status = status
-	}
-	m.ResponseWriter.WriteHeader(status)
-}
-
-func (m *responseMeter) Write(b []byte) (int, error) {
-	if m.status < 200 {
-		m.status = http.StatusOK
-	}
-	n, err := m.ResponseWriter.Write(b)
-	m.n += int64(n)
-	return n, err
-}
-
-// ReadFrom keeps net/http's way of sending files within the kernel.
-func (m *responseMeter) ReadFrom(r io.Reader) (int64, error) {
-	if m.status < 200 {
-		m.status = http.StatusOK
-	}
-	n, err := io.Copy(m.ResponseWriter, r)
-	m.n += n
-	return n, err
-}
-
-// Unwrap is for http.ResponseController.
-func (m *responseMeter) Unwrap() http.ResponseWriter { return m.ResponseWriter }
-
-// serveFlight streams an answer while it arrives and is kept.
-func (p *Proxy) serveFlight(w http.ResponseWriter, q *query, f *flight, reason string) {
-	x := q.x
-	copyHeader(w.Header(), f.header)
-	w.Header().Set("Cache-Status", "cachex; "+cacheStatus(Miss))
-	out := &responseMeter{ResponseWriter: w}
-	body := f.reader(q.r.Context())
-	err := error(nil)
-	switch {
-	case f.text != nil || f.status != http.StatusOK:
-		serveText(out, q.r, f.status, f.text)
-	case f.length >= 0 && wantsPart(q.r):
-		modified, _ := http.ParseTime(f.header.Get("Last-Modified"))
-		serveContent(out, q.r, modified, body)
-		err = body.err
-	default:
-		err = stream(out, body, f.length)
-	}
-	x.bytes = out.n
-	x.network = f.network()
-	x.ex.SHA256 = f.digest()
-	if err != nil {
-		x.finish(Error, err.Error(), out.status)
-		if q.r.Context().Err() == nil {
-			// The client must see that the answer is not whole.
-			panic(http.ErrAbortHandler)
-		}
-		return
-	}
-	o := Miss
-	if f.partials != nil && x.network == 0 {
-		// Its bytes are in the account of the process that fetched them.
-		o, reason = Hit, "downloaded by another run"
-	} else if keepErr := f.keepError(); keepErr != nil {
-		o, reason = Pass, "could not be kept: "+keepErr.Error()
-	}
-	x.finish(o, reason, out.status)
-}
-
-func wantsPart(r *http.Request) bool {
-	for _, name := range []string{"Range", "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since"} {
-		if r.Header.Get(name) != "" {
-			return true
-		}
-	}
-	return false
-}
-
-// stream copies a body that is still arriving, and sends what there is
-// whenever it has to wait.
-func stream(w *responseMeter, body *flightReader, length int64) error {
-	if length >= 0 {
-		w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
-	}
-	w.WriteHeader(http.StatusOK)
-	flush := http.NewResponseController(w.ResponseWriter)
-	buf := make([]byte, 64<<10)
-	for {
-		if body.wouldWait() {
-			if err := flush.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
-				return err
-			}
-		}
-		n, err := body.Read(buf)
-		if n > 0 {
-			if _, err := w.Write(buf[:n]); err != nil {
-				return err
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// serveUnkept hands the one client that asked for it an answer that nobody
-// else gets.
-func (p *Proxy) serveUnkept(w http.ResponseWriter, q *query, f *flight) {
-	resp := f.resp
-	defer resp.Body.Close()
-	h := policy.KeptHeader(resp.Header)
-	copyHeader(w.Header(), h)
-	for _, name := range []string{"Set-Cookie", "Location", "Content-Length"} {
-		if v := resp.Header.Values(name); len(v) > 0 {
-			w.Header()[name] = v
-		}
-	}
-	w.Header().Set("Cache-Status", "cachex; fwd=uri-miss")
-	out := &responseMeter{ResponseWriter: w}
-	out.WriteHeader(resp.StatusCode)
-	flush := http.NewResponseController(w)
-	buf := make([]byte, 64<<10)
-	var err error
-	for err == nil {
-		var n int
-		n, err = resp.Body.Read(buf)
-		if n > 0 {
-			if _, werr := out.Write(buf[:n]); werr != nil {
-				err = werr
-				break
-			}
-			flush.Flush()
-		}
-	}
-	q.x.bytes, q.x.network = out.n, out.n
-	if err != io.EOF {
-		q.x.finish(Error, err.Error(), resp.StatusCode)
-		if !errors.Is(q.r.Context().Err(), context.Canceled) {
-			panic(http.ErrAbortHandler)
-		}
-		return
-	}
-	q.x.finish(Pass, f.keep.Reason, resp.StatusCode)
 }

@@ -53,7 +53,7 @@ type exchange struct {
 }
 
 func (p *Proxy) begin(method, rawURL string) *exchange {
-	return &exchange{p: p, ex: Exchange{Method: method, URL: rawURL, Start: time.Now()}}
+	return &exchange{p: p, ex: Exchange{Method: method, URL: rawURL, Start: p.now()}}
 }
 
 func (p *Proxy) beginURL(method string, u *url.URL) *exchange {
@@ -63,7 +63,7 @@ func (p *Proxy) beginURL(method string, u *url.URL) *exchange {
 func (x *exchange) finish(o Outcome, reason string, status int) {
 	x.ex.Outcome, x.ex.Reason, x.ex.Status = o, reason, status
 	x.ex.Bytes, x.ex.Network = x.bytes, x.network
-	x.ex.Took = time.Since(x.ex.Start)
+	x.ex.Took = x.p.now().Sub(x.ex.Start)
 	if o == Hit || o == Revalidated || o == Stale {
 		x.ex.Saved = max(0, x.fetched-x.ex.Took)
 	}

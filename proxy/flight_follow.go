@@ -21,7 +21,7 @@ var errFollowed = errors.New("the run that downloaded it has ended early, and it
 // in line, which may be this one, fetches the body anew: those who read it have
 // a part of it already and must get the rest.
 func (f *flight) lookOn(want fetch, p *store.Partial) {
-	f.status, f.header, f.vary = p.Status, p.Header, p.Vary
+	f.status, f.header, f.vary, f.meta = p.Status, p.Header, p.Vary, &p.Meta
 	f.file, f.partials = p.File, []*store.Partial{p}
 	f.setLength(p.Length)
 	f.finish(flightKept)
@@ -91,37 +91,35 @@ func (f *flight) grow(file *os.File, size int64) {
 	}
 }
 
-// takeOver fetches a body of which readers have a part.
+// takeOver fetches a body of which readers have a part: what comes must begin
+// with that.
 func (f *flight) takeOver(want fetch) {
-	m := store.Meta{URL: f.id.key.URL(f.id.scheme), Requested: time.Now()}
-	resp, err := f.p.Upstream.RoundTrip(want.req)
+	m := store.Meta{URL: f.id.key.URL(f.id.scheme), Requested: f.p.now()}
+	resp, err := f.p.fetch(want.req, maxTries)
 	if err != nil {
 		f.end(err)
 		return
 	}
-	m.Received = time.Now()
-	body, err := decoded(want.req, resp)
-	if err != nil {
-		resp.Body.Close()
-		f.end(err)
-		return
-	}
-	defer body.Close()
-	kept := policy.KeptHeader(resp.Header)
+	defer func() { resp.Body.Close() }()
+	m.Received = f.p.now()
 	keep := f.judge(want, resp)
-	if !keep.OK || resp.StatusCode != http.StatusOK || !f.same(kept, resp.ContentLength) {
+	f.coded = decode(want.req, resp)
+	kept := policy.KeptHeader(resp.Header)
+	if !keep.OK || resp.StatusCode != f.status || !f.same(kept, resp.ContentLength) {
 		f.end(errFollowed)
 		return
 	}
 	m.Status, m.Header = resp.StatusCode, kept
-	m.Vary = policy.Selected(policy.Selecting(resp.Header), want.req.Header)
-	want.variant = f.place(want.variant, m.Vary, want.req.Header)
+	m.Vary = policy.Selected(f.p.Policy.Selecting(resp.Header), want.req.Header)
+	want.variant = f.place(want, m.Vary, want.req.Header)
 	if f.writer, err = f.p.Store.Create(); err != nil {
 		f.end(err)
 		return
 	}
+	f.verify = policy.NewVerifier(want.digests(resp.Header, f.coded))
+	f.takenOver = true
 	f.publish(want, &m)
-	f.takeBody(body, want.variant, &m)
+	f.takeBody(want, &comparing{r: resp.Body, with: f.file, left: f.size}, &m)
 }
 
 // same tells whether an answer is the one that readers have a part of.

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"cachex/proxy/mirror"
-	"cachex/proxy/policy"
 	"cachex/proxy/store"
 )
 
@@ -35,13 +34,13 @@ func (p *Proxy) serveGit(w http.ResponseWriter, q *query) bool {
 	get := q.r.Method == http.MethodGet && strings.HasSuffix(q.url.Path, infoRefs)
 	switch service := q.url.Query().Get("service"); {
 	case get && service == "git-upload-pack":
-		p.git.during(q, func() { p.serveInfoRefs(w, q) })
+		p.serveInfoRefs(w, q)
 	case get && service == "git-receive-pack":
 		p.pass(w, q, "git push")
 	case q.r.Method == http.MethodPost && strings.HasSuffix(q.url.Path, receivePack):
 		p.servePush(w, q)
 	case isUploadPack(q.r):
-		p.git.during(q, func() { p.serveUploadPack(w, q) })
+		p.serveUploadPack(w, q)
 	default:
 		return false
 	}
@@ -57,20 +56,12 @@ func (p *Proxy) servePush(w http.ResponseWriter, q *query) {
 	}
 	key.Target = strings.TrimSuffix(key.Target, "/") + infoRefs + "?service=git-upload-pack"
 	for _, protocol := range []string{"", "git-version=1"} { // version 2 lists no refs there
-		for _, who := range []string{"", p.credentialLabel(q)} {
+		for _, who := range []string{"", p.credentialsLabel(q.url, q.r.Header)} {
 			if err := p.Store.Remove(key, joinLabels(protocol, who)); err != nil {
 				p.Log.Debug("forget refs", "err", err)
 			}
 		}
 	}
-}
-
-// credentialLabel is the variant for who asks.
-func (p *Proxy) credentialLabel(q *query) string {
-	if secret := policy.Credentials(q.r.Header); secret != "" {
-		return "auth-" + p.Store.Hash(secret)
-	}
-	return ""
 }
 
 // repositoryKey cuts what a request is for off its key.
@@ -94,7 +85,7 @@ func (p *Proxy) mirrorOf(q *query, suffix string) *mirror.Repository {
 	if q.url.Scheme != "https" {
 		scheme = q.url.Scheme
 	}
-	return p.mirrors().Repository(key.Name(joinLabels(scheme, p.credentialLabel(q))))
+	return p.mirrors().Repository(key.Name(joinLabels(scheme, p.credentialsLabel(q.url, q.r.Header))))
 }
 
 func (p *Proxy) mirrors() *mirror.Mirrors {
@@ -227,7 +218,7 @@ func (p *Proxy) sendMirrored(w http.ResponseWriter, q *query, kind, why string, 
 	}
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Cache-Control", "no-cache")
-	w.Header().Set("Cache-Status", "cachex; "+cacheStatus(o))
+	mark(w.Header(), hitStatus(o))
 	out := &responseMeter{ResponseWriter: w}
 	out.WriteHeader(http.StatusOK)
 	_, err := io.Copy(out, answer)

@@ -13,8 +13,8 @@ import (
 	"cachex/proxy/policy"
 )
 
-// guarded lets those in who have one of the passwords.
-func guarded(passwords ...string) func(http.Handler) http.Handler {
+// behindPassword lets those in who have one of the passwords.
+func behindPassword(passwords ...string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, got, _ := r.BasicAuth()
@@ -68,13 +68,13 @@ func wantNoSecret(t *testing.T, dir string, secrets ...string) {
 // TestGitCredentials: a mirror serves those alone who filled it.
 func TestGitCredentials(t *testing.T) {
 	const alice, bob, url = "s3cr3t-of-alice", "s3cr3t-of-bob", "git.example/r.git"
-	l := newGitLab(t, guarded(alice, bob))
+	l := newGitLab(t, behindPassword(alice, bob))
 	l.repository("r.git")
 	l.git("clone", "-q", "https://alice:"+alice+"@"+url, "cold")
 	said := l.account()
 	l.git("-c", "http.extraHeader=Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte("bob:"+bob)), "ls-remote", "https://"+url)
 	said += l.account()
-	l.restart(guarded(alice, bob), rigOptions{}) // all is on disk now
+	l.restart(behindPassword(alice, bob), rigOptions{}) // all is on disk now
 	wantNoSecret(t, l.dir, alice, bob)
 
 	l.offline()

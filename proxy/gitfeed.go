@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -20,8 +19,7 @@ type gitFeed struct {
 	mu      sync.Mutex
 	jobs    []gitJob
 	busy    bool
-	closed  bool
-	running sync.WaitGroup // requests, and the worker that they begin
+	running sync.WaitGroup
 	cancel  context.CancelFunc
 }
 
@@ -60,21 +58,6 @@ func (p *Proxy) feedMirror(q *query, repo *mirror.Repository, asked mirror.Quest
 	}
 	e.Close()
 	p.git.add(p, gitJob{repo, asked, q.key, variant})
-}
-
-// during serves a request of which a mirror may learn. The end of the run waits
-// until it has.
-func (g *gitFeed) during(q *query, serve func()) {
-	g.mu.Lock()
-	if g.closed {
-		g.mu.Unlock()
-		q.x.finish(Error, "the run has ended", 0)
-		panic(http.ErrAbortHandler)
-	}
-	g.running.Add(1)
-	g.mu.Unlock()
-	defer g.running.Done()
-	serve()
 }
 
 func (g *gitFeed) add(p *Proxy, j gitJob) {
@@ -141,11 +124,8 @@ func (j *gitJob) do(ctx context.Context, s *store.Store) error {
 }
 
 // stop waits until all is done, or for as long as a user would, and for the
-// processes that were begun in any case. Connections are closed before it.
+// processes that were begun in any case. All requests have ended before it.
 func (g *gitFeed) stop() error {
-	g.mu.Lock()
-	g.closed = true
-	g.mu.Unlock()
 	t := time.AfterFunc(feedPatience, func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()

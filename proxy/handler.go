@@ -11,6 +11,8 @@ import (
 
 // ServeHTTP answers one request.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.handlers.Add(1)
+	defer p.handlers.Done()
 	c, ok := r.Context().Value(connKey{}).(*conn)
 	if !ok {
 		http.Error(w, "cachex: the connection is not known", http.StatusInternalServerError)
@@ -29,6 +31,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case isUpgrade(r):
 		p.pass(w, q, "upgrade to "+r.Header.Get("Upgrade"))
+	case isTokenRequest(r, u):
+		p.serveToken(w, q)
 	case p.serveGit(w, q), p.serveLFS(w, q): // what has rules of its own
 	case r.Method == http.MethodGet, r.Method == http.MethodHead:
 		p.serveCached(w, q)

@@ -113,7 +113,7 @@ func (p *Proxy) serveBatch(w http.ResponseWriter, q *query) {
 		return
 	}
 	q.body = body
-	requested := time.Now()
+	requested := p.now()
 	resp, err := p.Upstream.RoundTrip(p.outgoing(q.r.Context(), q))
 	if err == nil && resp.StatusCode < 500 {
 		defer resp.Body.Close()
@@ -154,7 +154,7 @@ func (p *Proxy) relayBatch(w http.ResponseWriter, q *query, resp *http.Response,
 		p.lfs.note(p, q, answer)
 	case resp.StatusCode == http.StatusUnauthorized:
 		// A client has no credentials to show before it is told to.
-		m := store.Meta{URL: q.key.URL(q.url.Scheme), Status: resp.StatusCode, Header: kept, Requested: requested, Received: time.Now(), Body: body}
+		m := store.Meta{URL: q.key.URL(q.url.Scheme), Status: resp.StatusCode, Header: kept, Requested: requested, Received: p.now(), Body: body}
 		if err := p.keepStatus(q, &m); err != nil {
 			p.Log.Debug("keep status", "err", err)
 		}
@@ -165,7 +165,7 @@ func (p *Proxy) relayBatch(w http.ResponseWriter, q *query, resp *http.Response,
 			w.Header()[name] = v
 		}
 	}
-	w.Header().Set("Cache-Status", "cachex; fwd=bypass")
+	mark(w.Header(), fwdMethod)
 	out := &responseMeter{ResponseWriter: w}
 	out.WriteHeader(resp.StatusCode)
 	_, err = io.Copy(out, io.MultiReader(bytes.NewReader(body), resp.Body))
@@ -255,7 +255,7 @@ func (p *Proxy) serveKeptBatch(w http.ResponseWriter, q *query, asked lfsRequest
 		p.sendBatch(w, q, objects, Refused, "offline: some LFS objects are not in the cache")
 	default:
 		if e, err := p.Store.Get(q.key, q.base); err == nil {
-			p.serveEntry(w, q, e, Hit, "as it was")
+			p.serveEntry(w, q, e, Hit, policy.Use{Reason: "as it was", Age: -1})
 			return
 		}
 		p.refuse(w, q, "offline: these LFS objects are not in the cache")
@@ -269,7 +269,7 @@ func (p *Proxy) sendBatch(w http.ResponseWriter, q *query, objects []lfsObject, 
 		return
 	}
 	w.Header().Set("Content-Type", lfsType)
-	w.Header().Set("Cache-Status", "cachex; "+cacheStatus(o))
+	mark(w.Header(), hitStatus(o))
 	serveText(w, q.r, http.StatusOK, b)
 	q.x.bytes = int64(len(b))
 	q.x.finish(o, reason, http.StatusOK)

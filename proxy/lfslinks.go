@@ -2,7 +2,7 @@ package proxy
 
 import (
 	"crypto/sha256"
-	"errors"
+	"encoding/hex"
 	"net/http"
 	"net/url"
 	"slices"
@@ -94,19 +94,20 @@ func (l *lfsLinks) find(p *Proxy, q *query) (lfsLink, bool) {
 func (p *Proxy) serveObject(w http.ResponseWriter, q *query, link lfsLink) {
 	q.key, q.base, q.sha256 = link.key, link.base, link.oid
 	if e, ok := p.keptObject(q, q.key, link.oid); ok {
-		p.serveEntry(w, q, e, Hit, "artifact: LFS object")
+		p.serveEntry(w, q, e, Hit, policy.Use{Fresh: true, Reason: "artifact: LFS object", Age: -1})
 		return
 	}
 	p.dropObject(q)
 	p.serveCached(&redirectNoter{w, func(location string) { p.lfs.redirected(p, q.url, location, link) }}, q)
 }
 
-// commit keeps a whole body if it is what it was asked for as.
-func (f *flight) commit(variant string, m *store.Meta) error {
-	if f.sha256 != "" && f.writer.SHA256() != f.sha256 {
-		return errors.New("its SHA-256 is another than was asked for")
+// digests are those that the answer to a fetch must have.
+func (want *fetch) digests(answer http.Header, coded bool) []policy.Digest {
+	all := policy.Digests(want.url, answer, coded)
+	if sum, err := hex.DecodeString(want.sha256); err == nil && want.sha256 != "" {
+		all = append(all, policy.Digest{Algorithms: []string{"sha256"}, Sum: sum, Where: "batch"})
 	}
-	return f.writer.Commit(f.id.key, variant, m)
+	return all
 }
 
 // dropObject removes what was found not to be the object.

@@ -9,8 +9,10 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"slices"
 
 	"cachex/proxy/policy"
+	"cachex/proxy/store"
 )
 
 // pass sends a request on as it is and the answer back as it comes.
@@ -21,14 +23,18 @@ func (p *Proxy) pass(w http.ResponseWriter, q *query, reason string) {
 		return
 	}
 	status, outcome := 0, Pass
+	sent := store.Meta{URL: q.key.URL(q.url.Scheme), Requested: p.now()}
 	body := &meter{}
 	rp := httputil.ReverseProxy{
-		Transport:     p.Upstream,
+		Transport:     reading{p},
 		FlushInterval: -1,
 		ErrorLog:      p.server.ErrorLog,
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.Out.URL = q.url
 			pr.Out.Host = q.r.Host
+			if p.Policy == policy.RFC9111 {
+				pr.Out.Header.Add("Via", "1.1 cachex")
+			}
 			for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 				if v, ok := pr.In.Header[name]; ok {
 					pr.Out.Header[name] = v
@@ -39,9 +45,12 @@ func (p *Proxy) pass(w http.ResponseWriter, q *query, reason string) {
 			status = resp.StatusCode
 			resp.Header.Del("Alt-Svc")
 			if resp.StatusCode != http.StatusSwitchingProtocols {
+				p.jar.note(q.r.Method, q.url, q.r.Header, resp.Header)
+				p.invalidate(q, resp)
+				p.keepPosted(q, resp, sent)
 				body.r = resp.Body
 				resp.Body = body
-				resp.Header.Add("Cache-Status", "cachex; fwd=bypass")
+				mark(resp.Header, passStatus(q.r.Method))
 			}
 			return nil
 		},
@@ -55,6 +64,40 @@ func (p *Proxy) pass(w http.ResponseWriter, q *query, reason string) {
 		x.finish(outcome, reason, status)
 	}()
 	rp.ServeHTTP(w, q.r)
+}
+
+func passStatus(method string) string {
+	if method != http.MethodGet && method != http.MethodHead {
+		return fwdMethod
+	}
+	return fwdBypass
+}
+
+// safe are the methods that change nothing (RFC 9110 section 9.2.1, and the
+// registry of methods).
+func safe(method string) bool {
+	return slices.Contains([]string{"GET", "HEAD", "OPTIONS", "TRACE", "PRI", "PROPFIND", "REPORT", "SEARCH"}, method)
+}
+
+// invalidate marks what is kept of a resource that a request has changed, and
+// of others that the answer names on the same host (RFC 9111 section 4.4).
+func (p *Proxy) invalidate(q *query, resp *http.Response) {
+	if safe(q.r.Method) || resp.StatusCode < 200 || resp.StatusCode >= 400 || isUploadPack(q.r) {
+		return
+	}
+	targets := []*url.URL{q.url}
+	for _, name := range []string{"Location", "Content-Location"} {
+		if v := resp.Header.Get(name); v != "" {
+			if u, err := q.url.Parse(v); err == nil && u.Scheme == q.url.Scheme && u.Host == q.url.Host {
+				targets = append(targets, u)
+			}
+		}
+	}
+	for _, u := range targets {
+		if err := p.Store.Invalidate(store.KeyOf(policy.Unsigned(u))); err != nil {
+			p.Log.Debug("invalidate", "err", err)
+		}
+	}
 }
 
 // meter counts what is read of a body.
@@ -78,7 +121,7 @@ func upstreamError(w http.ResponseWriter, u *url.URL, err error) int {
 	if errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, os.ErrDeadlineExceeded) {
 		status = http.StatusGatewayTimeout
 	}
-	w.Header().Set("Cache-Status", "cachex; fwd=uri-miss; detail=upstream-failed")
+	mark(w.Header(), fwdMiss+"; detail=upstream-failed")
 	w.Header().Set("X-Cachex", "error")
 	http.Error(w, fmt.Sprintf("cachex: could not fetch %s: %v", policy.Unsigned(u), err), status)
 	return status
@@ -92,7 +135,7 @@ func (p *Proxy) refuse(w http.ResponseWriter, q *query, reason string) {
 	if len(q.url.Path) > 8 && q.url.Path[len(q.url.Path)-8:] == ".narinfo" {
 		status = http.StatusUnavailableForLegalReasons
 	}
-	w.Header().Set("Cache-Status", "cachex; fwd=uri-miss; detail=refused")
+	mark(w.Header(), fwdMiss+"; detail=refused")
 	w.Header().Set("X-Cachex", "refused")
 	u := policy.Unsigned(q.url).String()
 	http.Error(w, fmt.Sprintf("cachex: refused (%s): %s %s\nRun the command once without --offline to add it to the cache.", reason, q.r.Method, u), status)

@@ -47,17 +47,31 @@ type Proxy struct {
 	// Record is told of each exchange when it has ended. nil ignores them. It
 	// may be called from several goroutines.
 	Record func(Exchange)
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Stall is how long a body may send nothing before its connection counts
+	// as broken; 0 is 20 seconds.
+	Stall time.Duration
 	// Log gets what a developer of cachex wants to know. nil discards it.
 	Log *slog.Logger
 
 	serving context.Context // of Serve: what outlives a request ends with it
 	flights flights
-	git     gitFeed
-	lfs     lfsLinks
-	gitOnce sync.Once
-	conns   sync.WaitGroup
-	server  *http.Server
-	queue   *queue
+	// handlers are the requests being answered. http.Server.Close does not wait
+	// for them, and the last thing they do is to keep what they have got.
+	handlers sync.WaitGroup
+	cookies  cookies
+	tokens   tokens
+	jar      jar
+	// generations are of apt repositories.
+	generations generations
+	down        down
+	git         gitFeed
+	gitOnce     sync.Once
+	lfs         lfsLinks
+	conns       sync.WaitGroup
+	server      *http.Server
+	queue       *queue
 }
 
 const (
@@ -99,14 +113,22 @@ func (p *Proxy) Serve(ctx context.Context, listeners []net.Listener) error {
 	cancel()
 	p.server.Close()
 	p.flights.stop()
-	p.conns.Wait()
+	p.handlers.Wait()
 	if err := p.git.stop(); err != nil {
 		p.Log.Warn("git mirror", "err", err)
 	}
+	p.conns.Wait()
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
+}
+
+func (p *Proxy) now() time.Time {
+	if p.Now != nil {
+		return p.Now()
+	}
+	return time.Now()
 }
 
 func (p *Proxy) newServer() *http.Server {

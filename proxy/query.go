@@ -1,10 +1,11 @@
 package proxy
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
-	"time"
 
 	"cachex/proxy/policy"
 	"cachex/proxy/store"
@@ -18,6 +19,11 @@ type query struct {
 	// base is the variant that the request alone determines. Answers that vary
 	// by more stand beside it (see find).
 	base string
+	// public is the base for requests without credentials.
+	public string
+	// learned are the field names that an answer on its way was selected by,
+	// by other values than this request's.
+	learned []string
 	// body is that of a POST that only reads, nil otherwise.
 	body []byte
 	// fixed is set where the body of the request determines the answer.
@@ -28,16 +34,17 @@ type query struct {
 	// instead answers when nothing is kept and upstream is not asked or failed,
 	// and tells whether it did. nil where nothing can.
 	instead func(w http.ResponseWriter, why string) bool
-	x       *exchange
+	// whole is set when a part was asked for and upstream sends no parts.
+	whole bool
+	x     *exchange
 }
 
 func (p *Proxy) newQuery(r *http.Request, u *url.URL) *query {
 	q := &query{r: r, url: u, x: p.beginURL(r.Method, u)}
 	q.key = store.KeyOf(policy.Unsigned(u))
 	q.base = policy.Representation(u, r.Header)
-	if secret := policy.Credentials(r.Header); secret != "" {
-		q.base = joinLabels(q.base, "auth-"+p.Store.Hash(secret))
-	}
+	q.public = q.base
+	q.base = joinLabels(q.base, p.credentialsLabel(u, r.Header))
 	return q
 }
 
@@ -52,20 +59,80 @@ func joinLabels(labels ...string) string {
 	return strings.Join(kept, ",")
 }
 
-// find opens the kept answer for a query. The answer at the base variant says
-// which request fields it was selected by; a request with other values has its
-// answer beside it.
+// find opens the kept answer for a query, and says under which variant it is or
+// would be looked for. The answer at the base variant says which request fields
+// it was selected by; a request with other values has its answer beside it.
 func (p *Proxy) find(q *query) (*store.Entry, string, error) {
+	if p.Offline {
+		if v := p.coherent(q); v != q.base {
+			e, err := p.Store.Get(q.key, v)
+			if err == nil {
+				return p.usable(q, e, v)
+			}
+		}
+	}
 	e, err := p.Store.Get(q.key, q.base)
-	variant := q.base
-	if err == nil && len(e.Vary) > 0 && !selects(e.Vary, q.r.Header) {
-		variant = joinLabels(q.base, policy.VaryLabel(policy.Selected(fieldNames(e.Vary), q.r.Header)))
+	if err == nil && policy.Selects(e.Vary, e.Header, q.r.Header) {
+		return p.usable(q, e, q.base)
+	}
+	var sets [][]string
+	if err == nil {
+		sets = append(e.VaryBy, slices.Sorted(maps.Keys(e.Vary)))
 		e.Close()
-		e, err = p.Store.Get(q.key, variant)
+		err = &store.MissError{Reason: "other variant"}
+	} else {
+		sets = p.Store.VaryBy(q.key, q.base)
+	}
+	if q.learned != nil {
+		sets = append([][]string{q.learned}, sets...)
+	}
+	variant := q.base
+	for i, names := range sets {
+		v := joinLabels(q.base, policy.VaryLabel(policy.Selected(names, q.r.Header)))
+		if i == 0 {
+			variant = v
+		}
+		e, gone := p.Store.Get(q.key, v)
+		if gone != nil {
+			continue
+		}
+		if policy.Selects(e.Vary, e.Header, q.r.Header) {
+			return p.usable(q, e, v)
+		}
+		e.Close()
+	}
+	return nil, variant, err
+}
+
+// findPublic looks for an answer to requests without credentials, which one
+// with credentials may have as well: a user's own file, what its URL names by a
+// digest, and by RFC 9111 whatever is fresh. Offline it is better than none.
+func (p *Proxy) findPublic(q *query) (*store.Entry, policy.Use, bool) {
+	if q.public == q.base {
+		return nil, policy.Use{}, false
+	}
+	e, err := p.Store.Get(q.key, q.public)
+	if err == nil && !policy.Selects(e.Vary, e.Header, q.r.Header) {
+		e.Close()
+		return nil, policy.Use{}, false
+	}
+	if err == nil {
+		e, _, err = p.usable(q, e, q.public)
 	}
 	if err != nil {
-		return nil, variant, err
+		return nil, policy.Use{}, false
 	}
+	use := p.judge(q, e)
+	named := e.Status == http.StatusOK && len(policy.Digests(q.url, nil, false)) > 0
+	if e.Own || use.Fresh && named || use.Fresh && p.Policy == policy.RFC9111 || p.Offline {
+		return e, use, true
+	}
+	e.Close()
+	return nil, policy.Use{}, false
+}
+
+// usable keeps answers that came over plain http from encrypted requests.
+func (p *Proxy) usable(q *query, e *store.Entry, variant string) (*store.Entry, string, error) {
 	if q.url.Scheme == "https" && !e.Own && e.Plain() {
 		e.Close()
 		return nil, variant, &store.MissError{Reason: "kept from plain http"}
@@ -73,45 +140,32 @@ func (p *Proxy) find(q *query) (*store.Entry, string, error) {
 	return e, variant, nil
 }
 
-// selects tells whether a request has the values that selected an answer.
-func selects(vary map[string]string, req http.Header) bool {
-	for name, v := range policy.Selected(fieldNames(vary), req) {
-		if vary[name] != v {
-			return false
-		}
-	}
-	return true
-}
-
-func fieldNames(m map[string]string) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	return names
-}
-
 // judge says how a kept answer may be used.
 func (p *Proxy) judge(q *query, e *store.Entry) policy.Use {
-	if !e.Own && !e.Received.Before(q.x.ex.Start) {
+	now := p.now()
+	if !e.Own && !e.Received.Before(q.x.ex.Start) && !e.Received.After(now) {
 		// Someone else asked for it while this request waited: what this one
 		// would have got itself is no newer.
-		return policy.Use{Fresh: true, Reason: "fetched meanwhile"}
+		return policy.Use{Fresh: true, Reason: "fetched meanwhile", Age: -1}
 	}
 	if q.body != nil && !e.Own {
 		if q.fixed {
-			return policy.Use{Fresh: true, Reason: "artifact: same question"}
+			return policy.Use{Fresh: true, Reason: "artifact: same question", Age: -1}
 		}
-		return policy.Use{Reason: "stale: the question asks for the newest"}
+		return policy.Use{Reason: "stale: the question asks for the newest", Standby: true, Age: -1}
 	}
-	u := p.Policy.Judge(q.r.Header, policy.Answer{
-		URL: q.url, Status: e.Status, Header: e.Header,
-		Requested: e.Requested, Received: e.Received, Own: e.Own,
-	}, time.Now())
-	if u.Fresh && !e.Own && isRedirect(e.Status) && !p.hasTarget(q, e) {
-		return policy.Use{Reason: "stale: what it redirects to is not kept"}
+	u := p.Policy.Judge(q.r.Header, p.answerOf(q, &e.Meta, e.Own), now)
+	if u.Fresh && !e.Own && p.Policy != policy.RFC9111 && isRedirect(e.Status) && !p.hasTarget(q, e) {
+		return policy.Use{Reason: "stale: what it redirects to is not kept", Standby: true, Age: u.Age}
 	}
 	return u
+}
+
+func (p *Proxy) answerOf(q *query, m *store.Meta, own bool) policy.Answer {
+	return policy.Answer{
+		URL: q.url, Status: m.Status, Header: m.Header,
+		Requested: m.Requested, Received: m.Received, Own: own, Invalid: m.Invalid,
+	}
 }
 
 func isRedirect(status int) bool {

@@ -30,9 +30,6 @@ func (p *Proxy) outgoing(ctx context.Context, q *query) *http.Request {
 		Host:   q.r.Host,
 		Header: q.r.Header.Clone(),
 	}).WithContext(ctx)
-	if r.Method == http.MethodHead {
-		r.Method = http.MethodGet
-	}
 	for _, v := range q.r.Header.Values("Connection") {
 		for name := range strings.SplitSeq(v, ",") {
 			r.Header.Del(strings.TrimSpace(name))
@@ -40,6 +37,11 @@ func (p *Proxy) outgoing(ctx context.Context, q *query) *http.Request {
 	}
 	for _, name := range hopByHop {
 		r.Header.Del(name)
+	}
+	if p.Policy == policy.RFC9111 {
+		// A must of RFC 9110 section 7.6.3. The modes for builds leave it out:
+		// servers by default don't compress for who comes by a proxy (nginx).
+		r.Header.Add("Via", "1.1 cachex")
 	}
 	if r.Header.Get("User-Agent") == "" {
 		r.Header["User-Agent"] = []string{""} // net/http would add its own
@@ -80,16 +82,20 @@ func setConditions(req, kept http.Header) {
 	}
 }
 
-// decoded undoes the coding that cachex itself asked for. Others stay: the
-// bytes are then what a client would have got without cachex.
-func decoded(req *http.Request, resp *http.Response) (io.ReadCloser, error) {
+// decode undoes the coding that cachex itself asked for, and reports whether
+// there was one. Others stay: the bytes are then what a client would have got
+// without cachex.
+func decode(req *http.Request, resp *http.Response) bool {
 	if req.Header.Get("Accept-Encoding") != "gzip" || !strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
-		return resp.Body, nil
+		return false
 	}
-	resp.Header.Del("Content-Encoding")
-	resp.Header.Del("Content-Length")
+	// These fields are about the coded bytes.
+	for _, name := range []string{"Content-Encoding", "Content-Length", "Content-Digest", "Repr-Digest", "Digest", "Content-Md5"} {
+		resp.Header.Del(name)
+	}
 	resp.ContentLength = -1
-	return &gunzip{raw: resp.Body}, nil
+	resp.Body = &gunzip{raw: resp.Body}
+	return true
 }
 
 // gunzip decodes a body when it is first read, so that a header without a body
@@ -127,22 +133,38 @@ func lengthUnknown(resp *http.Response) bool {
 
 // nearRange is how much of a file may come before a part that is asked for, or
 // be asked for, without the whole file being too much to fetch for it.
-const nearRange = 64 << 20
+const nearRange = 8 << 20
+
+// singleRange reads a Range field with one range (RFC 9110 section 14.1.2). A
+// suffix has from < 0, its length in to; an open end has to < 0.
+func singleRange(h http.Header) (from, to int64, ok bool) {
+	spec, ok := strings.CutPrefix(h.Get("Range"), "bytes=")
+	first, last, two := strings.Cut(spec, "-")
+	if !ok || !two || strings.Contains(spec, ",") {
+		return 0, 0, false
+	}
+	from, to = -1, -1
+	var err1, err2 error
+	if first = strings.TrimSpace(first); first != "" {
+		from, err1 = strconv.ParseInt(first, 10, 64)
+	}
+	if last = strings.TrimSpace(last); last != "" {
+		to, err2 = strconv.ParseInt(last, 10, 64)
+	}
+	return from, to, err1 == nil && err2 == nil && (from >= 0 || to >= 0)
+}
 
 // farRange tells whether a request wants a small part of a large file: then
 // the part alone is fetched.
 func farRange(r *http.Request, length int64) bool {
-	spec, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes=")
-	if !ok || length <= nearRange {
+	if r.Header.Get("Range") == "" || length <= nearRange {
 		return false
 	}
-	first, last, _ := strings.Cut(spec, "-")
-	from, err := strconv.ParseInt(strings.TrimSpace(first), 10, 64)
-	if err != nil { // a suffix, or several ranges
+	from, to, ok := singleRange(r.Header)
+	switch {
+	case !ok, from < 0: // several ranges, or a suffix
 		return true
-	}
-	to, err := strconv.ParseInt(strings.TrimSpace(last), 10, 64)
-	if err != nil { // open: a download that goes on
+	case to < 0: // open: a download that goes on
 		to = length
 	}
 	return to-from < length/4 || from > nearRange

@@ -46,6 +46,7 @@ type rigOptions struct {
 	dir     string
 	noH2    bool
 	git     string // of mirrors
+	stall   time.Duration
 }
 
 func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
@@ -82,11 +83,11 @@ func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
 		return (&net.Dialer{}).DialContext(ctx, network, address)
 	}
 	up := transport(nil)
-	up.DialContext = dial
+	up.DialContext = tolerant(dial)
 	up.TLSClientConfig = r.origin.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	up.TLSClientConfig.ServerName = "example.com"
 	r.proxy = &Proxy{
-		Store: s, Policy: o.mode, Offline: o.offline, Upstream: up, Dial: dial,
+		Store: s, Policy: o.mode, Offline: o.offline, Upstream: up, Dial: dial, Stall: o.stall,
 		Certificate: func(string) (*tls.Certificate, error) { return &r.origin.TLS.Certificates[0], nil },
 		Destination: r.destination,
 		Record: func(x Exchange) {

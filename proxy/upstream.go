@@ -44,7 +44,7 @@ func transport(roots *x509.CertPool) *http.Transport {
 	protocols.SetHTTP2(true)
 	return &http.Transport{
 		Proxy:           http.ProxyFromEnvironment,
-		DialContext:     (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:     tolerant((&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext),
 		TLSClientConfig: &tls.Config{RootCAs: roots},
 		Protocols:       &protocols,
 		HTTP2:           http2Config(),

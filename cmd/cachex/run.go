@@ -75,7 +75,7 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	f.SetInterspersed(false)
 	f.StringVar(&o.cache, "cache", "", "cache `DIR` (default: the user's cache directory + /cachex)")
 	f.BoolVar(&o.offline, "offline", false, "use no network")
-	f.StringVar(&o.policy, "policy", string(policy.Artifacts), "what is kept how long: artifacts or forever")
+	f.StringVar(&o.policy, "policy", string(policy.Artifacts), "what is kept how long: artifacts, forever or rfc9111")
 	f.StringVar(&o.sandbox, "sandbox", "auto", "auto or netns")
 	f.BoolVar(&o.failOnMiss, "fail-on-miss", false, "exit with 3 when the command succeeded although a request was refused")
 	f.StringArrayVar(&o.reports, "report", nil, "`FORMAT[=FILE]`: text, json or none (repeatable; default text)")
@@ -86,7 +86,7 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 func (o *runOptions) check() error {
 	var err error
 	if o.mode, err = policy.ParseMode(o.policy); err != nil {
-		return fmt.Errorf("%w: it is artifacts or forever", err)
+		return fmt.Errorf("%w: it is artifacts, forever or rfc9111", err)
 	}
 	if o.targets, err = parseReports(o.reports); err != nil {
 		return err

@@ -71,6 +71,9 @@ func Artifact(u *url.URL, status int, answer http.Header) (string, bool) {
 	return why, true
 }
 
+// ChecksumTile is how an artifact of a Go checksum database is seen.
+const ChecksumTile = "artifact: checksum database"
+
 // byDigest is how an artifact is seen by a digest in its URL.
 const byDigest = "artifact: digest"
 
@@ -99,7 +102,7 @@ func artifactName(p string) (string, bool) {
 	case strings.Contains(p, "/@v/"), strings.HasSuffix(p, "/@latest"):
 		return "", false
 	case checksumTile(p):
-		return "artifact: checksum database", true
+		return ChecksumTile, true
 	// Formats and layouts that name a version come before the words below: a
 	// package may well be called latest-version.
 	case packaged(base), npmTarball(p):

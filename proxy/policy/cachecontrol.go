@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dunglas/httpsfv"
 )
 
 // directives are the Cache-Control directives of a header, names in lower case
@@ -12,6 +14,10 @@ import (
 type directives map[string]string
 
 func (d directives) has(name string) bool { _, ok := d[name]; return ok }
+
+// hasWhole tells of a directive that is about the whole answer: with an
+// argument, no-cache and private are about the fields that it names.
+func (d directives) hasWhole(name string) bool { v, ok := d[name]; return ok && v == "" }
 
 // seconds reads a delta-seconds argument. What is no number counts as zero:
 // RFC 9111 section 4.2.1 wants an invalid lifetime to be stale.
@@ -42,8 +48,12 @@ func parseSeconds(v string) (time.Duration, bool) {
 // parse reads all Cache-Control lines. Quoted strings may hold commas. Of a
 // directive that comes twice the first counts.
 func parse(h http.Header) directives {
+	lines := h.Values("Cache-Control")
+	if len(lines) == 0 {
+		return nil
+	}
 	d := directives{}
-	rest := strings.Join(h.Values("Cache-Control"), ",")
+	rest := strings.Join(lines, ",")
 	for rest != "" {
 		var item string
 		item, rest = nextItem(rest)
@@ -58,6 +68,51 @@ func parse(h http.Header) directives {
 		}
 	}
 	return d
+}
+
+// targeted are the directives of an answer that are for caches like ours. By
+// RFC 9213 a targeted field that is a valid dictionary stands in for
+// Cache-Control and Expires. A cache that is shared by the builds of many is
+// what CDN-Cache-Control is for; the other modes leave it to CDNs, as they are
+// purged when their content changes.
+func (m Mode) targeted(answer http.Header) (directives, bool) {
+	lines := answer.Values("CDN-Cache-Control")
+	if m != RFC9111 || len(lines) == 0 {
+		return nil, false
+	}
+	members, err := httpsfv.UnmarshalDictionary(lines)
+	if err != nil || len(members.Names()) == 0 {
+		return nil, false
+	}
+	d := directives{}
+	for _, name := range members.Names() {
+		member, _ := members.Get(name)
+		item, ok := member.(httpsfv.Item)
+		if !ok {
+			continue // a list, which no directive is
+		}
+		switch v := item.Value.(type) {
+		case bool:
+			if v {
+				d[name] = ""
+			}
+		case int64:
+			d[name] = strconv.FormatInt(v, 10)
+		case string:
+			if name == "private" || name == "no-cache" {
+				d[name] = v
+			}
+		}
+	}
+	return d, len(d) > 0
+}
+
+// directives are those that an answer has for this cache.
+func (m Mode) directives(answer http.Header) directives {
+	if d, ok := m.targeted(answer); ok {
+		return d
+	}
+	return parse(answer)
 }
 
 // nextItem cuts a list at the first comma outside of quotes.

@@ -5,9 +5,9 @@ package policy
 
 import (
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -20,7 +20,7 @@ const (
 	Artifacts Mode = "artifacts"
 	// Forever keeps everything until its file is deleted.
 	Forever Mode = "forever"
-	// RFC9111 keeps everything by RFC 9111 alone.
+	// RFC9111 keeps everything by RFC 9111 alone, as a shared cache.
 	RFC9111 Mode = "rfc9111"
 )
 
@@ -42,104 +42,136 @@ type Answer struct {
 	Received  time.Time // response_time
 	// Own is set for a file that a user put into the directory.
 	Own bool
+	// Invalid is set when an unsafe request has changed the resource (RFC 9111
+	// section 4.4).
+	Invalid bool
 }
 
 // Use is what may be done with a stored answer.
 type Use struct {
-	// Fresh: it may be served as it is. Otherwise upstream is asked first, and
-	// the answer may stand in when upstream fails.
-	Fresh  bool
-	Reason string
+	// Fresh: it may be served as it is. Otherwise upstream is asked first.
+	Fresh bool
+	// Refresh: it may be served as it is although it is stale, while upstream
+	// is asked (stale-while-revalidate, RFC 5861 section 3).
+	Refresh bool
+	// Standby: it may be served when upstream fails.
+	Standby bool
+	Reason  string
+	// Age is what its Age field says (RFC 9111 section 5.1); negative where it
+	// has none, as for what never gets old.
+	Age time.Duration
 }
 
 // Judge decides how a stored answer may be used for a request.
 func (m Mode) Judge(req http.Header, a Answer, now time.Time) Use {
 	switch {
 	case a.Own:
-		return Use{true, "own file"}
+		return Use{Fresh: true, Reason: "own file", Age: -1}
+	case a.Invalid:
+		return Use{Standby: m != RFC9111, Reason: "stale: it was changed by a request that writes", Age: age(a, now)}
 	case m == Forever && a.Status < 400:
-		return Use{true, "forever"}
+		return Use{Fresh: true, Reason: "forever", Age: -1}
 	}
-	if why, ok := Artifact(a.URL, a.Status, a.Header); ok && a.Status < 400 && m != RFC9111 {
-		return Use{true, why}
-	}
-	life, why := lifetime(a)
-	age := age(a, now)
-	switch {
-	case age >= life:
-		return Use{false, "stale: " + why}
-	case asksForFresh(req, age):
-		return Use{false, "the client asked for a fresh answer"}
-	}
-	return Use{true, "fresh: " + why}
-}
-
-// negative is how long an error answer that says nothing of its lifetime is
-// taken as true. Builds probe several repositories for each file; a version
-// that was published meanwhile should be found soon.
-const negative = 10 * time.Minute
-
-// lifetime is the freshness lifetime (RFC 9111 section 4.2.1). Without an
-// explicit one an answer is revalidated each time: a build wants the newest
-// index more than it wants to save a 304.
-func lifetime(a Answer) (time.Duration, string) {
-	cc := parse(a.Header)
-	if cc.has("no-cache") {
-		return 0, "no-cache"
-	}
-	if d, ok := cc.seconds("s-maxage"); ok {
-		return d, fmt.Sprintf("s-maxage=%d", int(d.Seconds()))
-	}
-	if d, ok := cc.seconds("max-age"); ok {
-		return d, fmt.Sprintf("max-age=%d", int(d.Seconds()))
-	}
-	if v := a.Header.Get("Expires"); v != "" {
-		at, err := http.ParseTime(v)
-		if err != nil {
-			return 0, "invalid Expires" // RFC 9111 section 5.3: in the past
+	if m != RFC9111 && a.Status < 400 {
+		if why, ok := Artifact(a.URL, a.Status, a.Header); ok {
+			return Use{Fresh: true, Reason: why, Age: -1}
 		}
-		return at.Sub(dateOf(a)), "Expires"
 	}
-	switch a.Status {
-	case http.StatusNotFound, http.StatusGone:
-		return negative, "recent error"
-	}
-	return 0, "no lifetime given"
+	return m.judgeFreshness(req, a, now)
 }
 
-// age is the current_age of RFC 9111 section 4.2.3.
-func age(a Answer, now time.Time) time.Duration {
-	apparent := max(0, a.Received.Sub(dateOf(a)))
-	corrected := a.Received.Sub(a.Requested)
-	if v, ok := parseSeconds(a.Header.Get("Age")); ok {
-		corrected = plus(corrected, v)
+func (m Mode) judgeFreshness(req http.Header, a Answer, now time.Time) Use {
+	cc := m.directives(a.Header)
+	life, why := m.lifetime(a, cc)
+	u := Use{Age: age(a, now)}
+	over := u.Age - life // how long it has been stale
+	u.Standby = m.standsBy(cc, over)
+	asked := parse(req)
+	anew := asksForFresh(req, asked, u.Age)
+	switch {
+	case anew && over < 0:
+		u.Reason = "the client asked for a fresh answer"
+	case anew:
+		u.Reason = "stale: " + why
+	case over < 0 && m.freshEnough(asked, -over):
+		u.Fresh, u.Reason = true, "fresh: "+why
+	case over < 0:
+		u.Reason = "the client asked for an answer that stays fresh"
+	case m == RFC9111 && !forbidsStale(cc) && acceptsStale(asked, over):
+		u.Fresh, u.Reason = true, "stale, and the client accepts that"
+	default:
+		u.Reason = "stale: " + why
+		window, given := cc.seconds("stale-while-revalidate")
+		u.Refresh = m == RFC9111 && given && over < window && !forbidsStale(cc)
 	}
-	resident := now.Sub(a.Received)
-	return plus(max(apparent, corrected), max(0, resident))
+	return u
 }
 
-// plus adds two durations, the second not negative, so that a Date centuries
-// ago does not come out as young.
-func plus(a, b time.Duration) time.Duration {
-	if a > math.MaxInt64-b {
-		return math.MaxInt64
-	}
-	return a + b
+// forbidsStale tells of the directives that forbid serving a stale answer
+// without asking (RFC 9111 section 4.2.4).
+func forbidsStale(cc directives) bool {
+	return cc.has("must-revalidate") || cc.has("proxy-revalidate") || cc.has("s-maxage") || cc.hasWhole("no-cache")
 }
 
-func dateOf(a Answer) time.Time {
-	if t, err := http.ParseTime(a.Header.Get("Date")); err == nil {
-		return t
+// standsBy decides whether a stale answer may be served when upstream fails. The
+// modes for builds prefer yesterday's index to no build.
+func (m Mode) standsBy(cc directives, over time.Duration) bool {
+	if m != RFC9111 {
+		return true
 	}
-	return a.Received
+	window, given := cc.seconds("stale-if-error") // RFC 5861 section 4
+	return !forbidsStale(cc) && (!given || over < window)
 }
 
 // asksForFresh reads the request's own directives (RFC 9111 section 5.2.1).
-func asksForFresh(req http.Header, age time.Duration) bool {
-	cc := parse(req)
-	if cc.has("no-cache") || len(req.Values("Cache-Control")) == 0 && req.Get("Pragma") == "no-cache" {
+func asksForFresh(req http.Header, cc directives, age time.Duration) bool {
+	if cc.has("no-cache") || cc == nil && req.Get("Pragma") == "no-cache" {
 		return true
 	}
 	d, ok := cc.seconds("max-age")
 	return ok && age >= d
+}
+
+func (m Mode) freshEnough(asked directives, left time.Duration) bool {
+	d, ok := asked.seconds("min-fresh")
+	return !ok || left >= d || m != RFC9111
+}
+
+// acceptsStale reads max-stale, which without an argument accepts any age.
+func acceptsStale(asked directives, over time.Duration) bool {
+	if asked.hasWhole("max-stale") {
+		return true
+	}
+	d, ok := asked.seconds("max-stale")
+	return ok && over <= d
+}
+
+// OnlyIfCached tells whether a client wants no answer but a kept one (RFC 9111
+// section 5.2.1.7).
+func OnlyIfCached(req http.Header) bool { return parse(req).has("only-if-cached") }
+
+// Failing tells whether a status says that upstream can't answer now, so that a
+// kept answer may stand in (RFC 5861 section 4). To a build, being told to come
+// back later is as bad.
+func (m Mode) Failing(status int) bool {
+	return slices.Contains([]int{500, 502, 503, 504}, status) || status == http.StatusTooManyRequests && m != RFC9111
+}
+
+// Retries tells whether a request is worth sending again after such an answer.
+// RFC 9111 has caches pass on what they get.
+func (m Mode) Retries(status int) bool {
+	return m != RFC9111 && slices.Contains([]int{429, 502, 503, 504}, status)
+}
+
+// RetryAfter is how long an answer asks to wait (RFC 9110 section 10.2.3), 0
+// when it does not say.
+func RetryAfter(answer http.Header, now time.Time) time.Duration {
+	v := answer.Get("Retry-After")
+	if d, ok := parseSeconds(v); ok {
+		return d
+	}
+	if at, ok := parseDate(v); ok {
+		return max(0, at.Sub(now))
+	}
+	return 0
 }

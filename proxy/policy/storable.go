@@ -14,19 +14,22 @@ type Keep struct {
 	Reason string // why not, or as what
 }
 
-// Storable decides whether the answer to a GET may be kept. vary are the
-// answer's selecting fields as Selecting gives them.
+// Storable decides whether the answer to a GET may be kept.
 func (m Mode) Storable(req http.Header, u *url.URL, status int, answer http.Header) Keep {
-	why, artifact := Artifact(u, status, answer)
-	cc := parse(answer)
 	switch {
-	case !keptStatus(status):
-		return Keep{false, strings.TrimSpace(fmt.Sprintf("status %d %s", status, http.StatusText(status)))}
 	case slices.Contains(fieldNames(answer.Values("Vary")), "*"):
 		return Keep{false, "Vary: *"}
 	case strings.HasPrefix(answer.Get("Content-Type"), "text/event-stream"):
 		return Keep{false, "event stream"}
-	case artifact && status == http.StatusOK && m != RFC9111:
+	case m == RFC9111:
+		return m.storableByRFC(req, status, answer)
+	}
+	why, artifact := Artifact(u, status, answer)
+	cc := parse(answer)
+	switch {
+	case !keptStatus(status):
+		return Keep{false, statusReason(status)}
+	case artifact && status == http.StatusOK:
 		return Keep{true, why}
 	case m == Forever && status == http.StatusOK:
 		return Keep{true, "forever"}
@@ -38,6 +41,46 @@ func (m Mode) Storable(req http.Header, u *url.URL, status int, answer http.Head
 		return Keep{false, "private"}
 	}
 	return Keep{true, "index"}
+}
+
+// Explicit tells whether an answer says itself how long it is fresh (RFC 9111
+// section 4.2.1).
+func (m Mode) Explicit(answer http.Header) bool {
+	cc := m.directives(answer)
+	_, targeted := m.targeted(answer)
+	return cc.has("s-maxage") || cc.has("max-age") || !targeted && answer.Get("Expires") != ""
+}
+
+func statusReason(status int) string {
+	return strings.TrimSpace(fmt.Sprintf("status %d %s", status, http.StatusText(status)))
+}
+
+// storableByRFC is RFC 9111 section 3 for a shared cache.
+func (m Mode) storableByRFC(req http.Header, status int, answer http.Header) Keep {
+	cc := m.directives(answer)
+	mustUnderstand := cc.has("must-understand") && understood(status)
+	switch {
+	case status < 200, status == http.StatusPartialContent, status == http.StatusNotModified:
+		return Keep{false, statusReason(status)}
+	case cc.has("must-understand") && !understood(status):
+		return Keep{false, "must-understand, of an unknown status"}
+	case cc.has("no-store") && !mustUnderstand:
+		return Keep{false, "no-store"}
+	case parse(req).has("no-store"):
+		return Keep{false, "the client sent no-store"}
+	case cc.hasWhole("private"):
+		return Keep{false, "private"}
+	case Credentials(req) != "" && !cc.has("public") && !cc.has("must-revalidate") && !cc.has("s-maxage"):
+		return Keep{false, "answer to credentials"} // section 3.5
+	case m.Explicit(answer), cc.has("public"), heuristicStatus(status):
+		return Keep{true, "RFC 9111"}
+	}
+	return Keep{false, statusReason(status)}
+}
+
+// understood are the codes whose caching RFC 9110 section 15 defines.
+func understood(status int) bool {
+	return status != http.StatusPartialContent && http.StatusText(status) != "" && status >= 200
 }
 
 // keptStatus lists the answers that mean the same tomorrow or tell a client
@@ -52,6 +95,14 @@ func keptStatus(status int) bool {
 		return true
 	}
 	return false
+}
+
+// Replaces tells whether an answer takes the place of a kept one. In the modes
+// for builds a refusal does not: a token that has expired, or a limit of rate
+// that shows as 403, must not take the document away from those who are offline.
+func (m Mode) Replaces(status, kept int) bool {
+	refusal := status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusMethodNotAllowed
+	return m == RFC9111 || !refusal || kept != http.StatusOK
 }
 
 // secretFields are the fields that tell who asks.
@@ -78,15 +129,36 @@ var ownHop = []string{
 	"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authentication-Info",
 	"Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding",
 	"Upgrade", "Set-Cookie", "Set-Cookie2", "Alt-Svc", "Strict-Transport-Security",
-	"X-Cachex", "Cache-Status", "Content-Length",
+	"X-Cachex", "Content-Length",
+}
+
+// Cookies are the fields of an answer that must not be written down, and that
+// a cache by RFC 9111 sends to all who get the answer (section 7.3). nil in the
+// other modes.
+func (m Mode) Cookies(answer http.Header) http.Header {
+	if m != RFC9111 {
+		return nil
+	}
+	var h http.Header
+	for _, name := range []string{"Set-Cookie", "Set-Cookie2"} {
+		if v := answer.Values(name); len(v) > 0 {
+			if h == nil {
+				h = http.Header{}
+			}
+			h[name] = v
+		}
+	}
+	return h
 }
 
 // KeptHeader is the part of an answer's header that is kept: without what is
-// only about the connection, and without secrets.
+// only about the connection, without secrets, and without the fields that
+// no-cache or private name.
 func KeptHeader(answer http.Header) http.Header {
 	h := answer.Clone()
-	for _, v := range answer.Values("Connection") {
-		for name := range strings.SplitSeq(v, ",") {
+	cc := parse(answer)
+	for _, list := range append(answer.Values("Connection"), cc["no-cache"], cc["private"]) {
+		for name := range strings.SplitSeq(list, ",") {
 			h.Del(strings.TrimSpace(name))
 		}
 	}

@@ -12,7 +12,7 @@ func TestKeptStatus(t *testing.T) {
 	keptOnes := []int{200, 301, 302, 303, 307, 308, 401, 403, 404, 405, 410, 451}
 	for status := 100; status < 600; status++ {
 		for _, path := range []string{"/simple/a/", "/a/-/a-1.0.0.tgz"} {
-			for _, m := range []Mode{Artifacts, Forever, RFC9111} {
+			for _, m := range []Mode{Artifacts, Forever} {
 				keep := m.Storable(nil, at(t, path), status, nil)
 				if keep.OK != slices.Contains(keptOnes, status) {
 					t.Errorf("%s %s %d: %+v", m, path, status, keep)
@@ -38,7 +38,7 @@ func TestStorable(t *testing.T) {
 		{artifact, "", "Cache-Control: no-store", true, true, false},
 		{index, "Cache-Control: no-store", "", false, true, false},
 		{artifact, "Cache-Control: no-store", "", true, true, false},
-		{index, "", "Cache-Control: private", true, true, true},
+		{index, "", "Cache-Control: private", true, true, false},
 		{index, secret, "Cache-Control: private", false, true, false},
 		{index, "Cookie: a=b", "Cache-Control: private", false, true, false},
 		{index, "Private-Token: x", `Cache-Control: private="x"`, false, true, false},
@@ -110,7 +110,7 @@ func TestKeptHeader(t *testing.T) {
 	got := KeptHeader(answer)
 	want := header(
 		"Content-Type: text/plain", `ETag: "x"`, "X-Checksum-Sha1: 1", "Www-Authenticate: Bearer realm=x", "Docker-Content-Digest: d",
-		"Date: "+noonFmt, "Content-Location: /a", "Authentication-Info: x",
+		"Date: "+noonFmt, "Content-Location: /a", "Authentication-Info: x", "Cache-Status: x",
 	)
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("kept %v, want %v", got, want)

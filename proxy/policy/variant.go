@@ -42,29 +42,7 @@ func Representation(u *url.URL, req http.Header) string {
 // mediaTypes lists the types of an Accept field, the preferred ones first,
 // without parameters (RFC 9110 section 12.5.1).
 func mediaTypes(req http.Header) []string {
-	type choice struct {
-		name    string
-		quality string
-	}
-	var all []choice
-	for _, line := range req.Values("Accept") {
-		for item := range strings.SplitSeq(line, ",") {
-			name, params, _ := strings.Cut(item, ";")
-			c := choice{strings.ToLower(strings.TrimSpace(name)), "1"}
-			for p := range strings.SplitSeq(params, ";") {
-				if k, v, ok := strings.Cut(strings.TrimSpace(p), "="); ok && strings.EqualFold(k, "q") {
-					c.quality = v
-				}
-			}
-			if c.name != "" {
-				all = append(all, c)
-			}
-		}
-	}
-	// Qualities are "1", "1.0", "0.8": their order as text is that as numbers.
-	slices.SortStableFunc(all, func(a, b choice) int {
-		return strings.Compare(normalQuality(b.quality), normalQuality(a.quality))
-	})
+	all := preferences(req.Values("Accept"))
 	names := make([]string, len(all))
 	for i, c := range all {
 		names[i] = c.name
@@ -72,7 +50,39 @@ func mediaTypes(req http.Header) []string {
 	return names
 }
 
-func normalQuality(q string) string { return strings.TrimRight(strings.TrimRight(q, "0"), ".") }
+// preference is a member of an Accept or Accept-Language field.
+type preference struct{ name, quality string }
+
+// preferences lists the members, the preferred ones first, in lower case and
+// without other parameters.
+func preferences(lines []string) []preference {
+	var all []preference
+	for _, line := range lines {
+		for item := range strings.SplitSeq(line, ",") {
+			name, params, _ := strings.Cut(item, ";")
+			c := preference{strings.ToLower(strings.TrimSpace(name)), "1"}
+			for p := range strings.SplitSeq(params, ";") {
+				if k, v, ok := strings.Cut(strings.TrimSpace(p), "="); ok && strings.EqualFold(k, "q") {
+					c.quality = normalQuality(v)
+				}
+			}
+			if c.name != "" {
+				all = append(all, c)
+			}
+		}
+	}
+	// Qualities are "1" and "0.8": their order as text is that as numbers.
+	slices.SortStableFunc(all, func(a, b preference) int { return strings.Compare(b.quality, a.quality) })
+	return all
+}
+
+// normalQuality writes "1.000" as "1" and "0.80" as "0.8".
+func normalQuality(q string) string {
+	if !strings.Contains(q, ".") {
+		return q
+	}
+	return strings.TrimRight(strings.TrimRight(q, "0"), ".")
+}
 
 // ignored are the fields that answers vary by and caches of builds must not:
 // they differ with each client, and the bytes kept are the same (encodings are
@@ -86,15 +96,19 @@ var ignored = []string{
 // Selecting lists the request fields that an answer was selected by: its Vary
 // (RFC 9111 section 4.1) less those that don't matter here, in lower case,
 // sorted, each once.
-func Selecting(answer http.Header) []string {
+func (m Mode) Selecting(answer http.Header) []string {
 	var names []string
 	for _, name := range fieldNames(answer.Values("Vary")) {
-		if name != "*" && !slices.Contains(ignored, name) && !isSecret(name) {
+		if name != "*" && !m.ignores(name) && !isSecret(name) {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+func (m Mode) ignores(name string) bool {
+	return name == "accept-encoding" || m != RFC9111 && slices.Contains(ignored, name)
 }
 
 // fieldNames are the members of a list of names, in lower case.
@@ -116,16 +130,58 @@ func isSecret(name string) bool {
 	return slices.ContainsFunc(secretFields, func(s string) bool { return strings.EqualFold(s, name) })
 }
 
-// Selected are the values of the selecting fields in a request.
+// Selected are the values of the selecting fields in a request, in a normal
+// form (RFC 9111 section 4.1).
 func Selected(names []string, req http.Header) map[string]string {
 	if len(names) == 0 {
 		return nil
 	}
 	m := make(map[string]string, len(names))
 	for _, name := range names {
-		m[name] = strings.Join(strings.Fields(strings.Join(req.Values(name), ", ")), " ")
+		m[name] = normalValue(name, req.Values(name))
 	}
 	return m
+}
+
+// normalValue combines a field's lines and leaves out the white space around
+// the members of its list. Languages are ordered by preference alone.
+func normalValue(name string, lines []string) string {
+	if name == "accept-language" {
+		var tags []string
+		for _, p := range preferences(lines) {
+			tags = append(tags, p.name+";q="+p.quality)
+		}
+		slices.Sort(tags)
+		return strings.Join(tags, ", ")
+	}
+	var members []string
+	for rest := strings.Join(lines, ","); rest != ""; {
+		var item string
+		item, rest = nextItem(rest)
+		members = append(members, strings.Join(strings.Fields(item), " "))
+	}
+	return strings.Join(members, ", ")
+}
+
+// Selects tells whether a kept answer is the one for a request: its selecting
+// fields have the same values, or the answer is in the language that the
+// request likes best of all.
+func Selects(vary map[string]string, answer, req http.Header) bool {
+	for name, v := range vary {
+		if normalValue(name, req.Values(name)) == v {
+			continue
+		}
+		if name != "accept-language" || !likesBest(req, answer.Get("Content-Language")) {
+			return false
+		}
+	}
+	return true
+}
+
+func likesBest(req http.Header, language string) bool {
+	liked := preferences(req.Values("Accept-Language"))
+	return language != "" && len(liked) > 0 && strings.EqualFold(liked[0].name, language) &&
+		(len(liked) == 1 || liked[1].quality != liked[0].quality)
 }
 
 // VaryLabel names a variant after the values that selected it.

@@ -72,15 +72,15 @@ func TestManifestTypes(t *testing.T) {
 func TestSelecting(t *testing.T) {
 	answer := header("Vary: Origin, accept ,Accept-Encoding", "Vary: ACCEPT, User-Agent,, Accept-Language",
 		"Vary: Authorization, Cookie, Proxy-Authorization, Private-Token, X-Api-Key, X-JFrog-Art-Api, X-Auth-Token, *")
-	names := Selecting(answer)
+	names := Artifacts.Selecting(answer)
 	if want := []string{"accept", "accept-language", "origin"}; !slices.Equal(names, want) {
 		t.Errorf("selected by %q, want %q", names, want)
 	}
-	if Selecting(header("Vary: Accept-Encoding")) != nil || Selected(nil, header("Accept: a")) != nil {
+	if Artifacts.Selecting(header("Vary: Accept-Encoding")) != nil || Selected(nil, header("Accept: a")) != nil {
 		t.Error("an encoding selects")
 	}
 	one := Selected(names, header("Accept: a/b,  c/d", "Accept-Language: en", "X-Api-Key: s3cret"))
-	want := map[string]string{"accept": "a/b, c/d", "accept-language": "en", "origin": ""}
+	want := map[string]string{"accept": "a/b, c/d", "accept-language": "en;q=1", "origin": ""}
 	if fmt.Sprint(one) != fmt.Sprint(want) {
 		t.Errorf("selected %v, want %v", one, want)
 	}

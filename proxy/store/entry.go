@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // Entry is a kept answer. Close it.
@@ -232,7 +231,7 @@ func (s *Store) Touch(k Key, variant string, m Meta) error {
 	if s.readOnly {
 		return ErrReadOnly
 	}
-	if m.Status == http.StatusOK {
+	if m.HasFile() {
 		f, fi, err := s.openBody(k.Name(variant))
 		if err != nil {
 			return err
@@ -254,6 +253,3 @@ func (s *Store) Index(k Key) bool {
 	fi, err := s.root.Lstat(Key{Host: k.Host, Target: k.Target + "/"}.Name(""))
 	return err == nil && fi.Mode().IsRegular()
 }
-
-// Kept is when an own entry's file was put there, for callers that show it.
-func (e *Entry) Kept() time.Time { return e.Received }

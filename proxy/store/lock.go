@@ -63,12 +63,26 @@ func (s *Store) lock(ctx context.Context, k Key, variant string, follow func(str
 	if err != nil || p != nil || l.file == nil {
 		return l, p, err
 	}
-	if _, err := l.file.WriteAt([]byte(k.Name(variant)), 0); err != nil {
+	if err := l.Cover(k, variant); err != nil {
 		// A full disk: nothing will be kept, so nothing need be mended.
 		l.Unlock()
 		return &Lock{}, nil, nil
 	}
 	return l, nil, nil
+}
+
+// Cover says which document is about to be changed under the lock: the answer
+// may turn out to be another variant than the one that was asked for. Call it
+// before Publish. A lock that nothing holds covers nothing.
+func (l *Lock) Cover(k Key, variant string) error {
+	if l == nil || l.file == nil {
+		return nil
+	}
+	if err := l.file.Truncate(0); err != nil {
+		return err
+	}
+	_, err := l.file.WriteAt([]byte(k.Name(variant)), 0)
+	return err
 }
 
 // waitLock tries until it has the lock, or something to follow.

@@ -20,6 +20,12 @@ type Meta struct {
 	// Vary holds the request header fields that selected this answer, in
 	// lower case, as sent (RFC 9111 section 4.1).
 	Vary map[string]string `json:"vary,omitempty"`
+	// VaryBy lists the sets of field names that the variants beside this answer
+	// were selected by, the newest first. Only a main answer has it.
+	VaryBy [][]string `json:"vary_by,omitempty"`
+	// Invalid is set when a request that writes has changed the resource since
+	// (RFC 9111 section 4.4).
+	Invalid bool `json:"invalid,omitempty"`
 	// Requested and Received are the request_time and response_time of
 	// RFC 9111 section 4.2.3.
 	Requested time.Time `json:"requested"`
@@ -39,6 +45,10 @@ type Meta struct {
 // Plain tells whether the answer came over plain http and so never answers an
 // https request.
 func (m *Meta) Plain() bool { return len(m.URL) >= 5 && m.URL[:5] == "http:" }
+
+// HasFile tells whether the answer's body is a file of its own. Errors and
+// redirects are links.
+func (m *Meta) HasFile() bool { return m.Status < 300 }
 
 func metaName(k Key, variant string) string {
 	return metaDir + "/" + k.Name(variant) + metaExt

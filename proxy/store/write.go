@@ -85,6 +85,7 @@ func (w *Writer) Commit(k Key, variant string, m *Meta) error {
 		return err
 	}
 	m.Size, m.SHA256, m.ModTime, m.Body = w.size, w.SHA256(), fi.ModTime(), nil
+	m.VaryBy = s.VaryBy(k, variant)
 	if err := s.place(w.temp, k.Name(variant)); err != nil {
 		w.Abort()
 		return err
@@ -106,6 +107,7 @@ func (s *Store) PutStatus(k Key, variant string, m *Meta) error {
 		m.Body = m.Body[:maxStatusBody]
 	}
 	m.Size, m.SHA256 = int64(len(m.Body)), ""
+	m.VaryBy = s.VaryBy(k, variant)
 	if len(m.Body) > 0 {
 		sum := sha256.Sum256(m.Body)
 		m.SHA256 = hex.EncodeToString(sum[:])
@@ -126,11 +128,7 @@ func (s *Store) Remove(k Key, variant string) error {
 	if s.readOnly {
 		return ErrReadOnly
 	}
-	name := k.Name(variant)
-	if fi, err := s.root.Lstat(name); err == nil && fi.IsDir() {
-		name += "/" + selfName
-	}
-	err := s.root.Remove(name)
+	err := s.root.Remove(s.bodyName(k, variant))
 	if e := s.root.Remove(metaName(k, variant)); err == nil {
 		err = e
 	}
