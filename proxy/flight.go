@@ -4,9 +4,11 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"cachex/proxy/policy"
 	"cachex/proxy/store"
@@ -17,6 +19,7 @@ type flights struct {
 	mu      sync.Mutex
 	byKey   map[flightKey]*flight
 	running sync.WaitGroup
+	filling sync.WaitGroup // bodies that go on without a client
 }
 
 type flightKey struct {
@@ -25,8 +28,22 @@ type flightKey struct {
 	scheme  string
 }
 
+// fillGrace is how long the end of a run waits for the rest of bodies of which
+// a client wanted a part. They are of nearRange bytes at most.
+const fillGrace = 2 * time.Second
+
 // stop ends the fetches that are not whole yet and waits for all.
 func (fs *flights) stop() {
+	filled := make(chan struct{})
+	go func() {
+		fs.filling.Wait()
+		close(filled)
+	}()
+	select {
+	case <-filled:
+	case <-time.After(fillGrace):
+	}
+	defer func() { <-filled }()
 	fs.mu.Lock()
 	for _, f := range fs.byKey {
 		f.abandon()
@@ -134,18 +151,29 @@ func (p *Proxy) join(q *query, a asked) (*flight, bool) {
 func (f *flight) board(q *query) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.readers == 0 || f.done || f.length >= 0 && f.received >= f.length {
+	if f.readers == 0 || f.done || f.length >= 0 && max(f.size, f.received) >= f.length {
 		return false
 	}
 	select {
 	case <-f.ready:
-		if f.p.Policy == policy.RFC9111 && !f.p.Policy.Judge(q.r.Header, f.p.answerOf(q, f.meta, false), f.p.now()).Fresh {
+		if !f.p.reusable(f.meta, q.url, q.r.Header) {
 			return false
 		}
 	default:
 	}
 	f.readers++
 	return true
+}
+
+// reusable tells whether an answer on its way, whose header came before a
+// request, may be the one to it. By RFC 9111 it must be fresh; a build is
+// content with what has not all come yet.
+func (p *Proxy) reusable(m *store.Meta, u *url.URL, req http.Header) bool {
+	if p.Policy != policy.RFC9111 {
+		return true
+	}
+	a := policy.Answer{URL: u, Status: m.Status, Header: m.Header, Requested: m.Requested, Received: m.Received}
+	return p.Policy.Judge(req, a, p.now()).Fresh
 }
 
 // await waits until the header is there, and sends the interim answers on if
@@ -171,6 +199,26 @@ func (f *flight) await(w http.ResponseWriter, q *query, leads bool) bool {
 			return false
 		}
 	}
+}
+
+// fill lets a body of which a client has taken a part, or nothing, arrive as a
+// whole, if that is not much: the next client may want another part.
+func (f *flight) fill() {
+	f.mu.Lock()
+	ask := f.readers > 0 && !f.done && f.length >= 0 && f.length <= nearRange
+	if ask {
+		f.readers++
+		f.p.flights.filling.Add(1)
+	}
+	f.mu.Unlock()
+	if !ask {
+		return
+	}
+	f.p.flights.running.Go(func() {
+		defer f.p.flights.filling.Done()
+		f.whole()
+		f.leave()
+	})
 }
 
 // whole waits for the end of a body that goes to a file.

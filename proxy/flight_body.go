@@ -58,6 +58,7 @@ func (f *flight) takeBody(want fetch, body io.Reader, m *store.Meta) {
 	}
 	if err != nil {
 		f.writer.Abort()
+		want.lock.Unlock()
 		f.end(err)
 		return
 	}
@@ -76,14 +77,17 @@ func (f *flight) takeBody(want fetch, body io.Reader, m *store.Meta) {
 		f.keepErr, f.sum = err, m.SHA256
 		f.mu.Unlock()
 	}
+	// Before the clients know: who asks again must not be sent the same again.
+	want.lock.Unlock()
 	f.end(nil)
 }
 
 // copyBody appends until the end of a body.
 func (f *flight) copyBody(body io.Reader) error {
-	buf := make([]byte, 128<<10)
+	buf := f.p.buffers.get()
+	defer f.p.buffers.put(buf)
 	for {
-		n, err := body.Read(buf)
+		n, err := body.Read(buf[:])
 		if n > 0 {
 			if werr := f.append(buf[:n]); werr != nil {
 				return &appendError{werr}

@@ -29,6 +29,12 @@ type fetch struct {
 // process does the same.
 func (f *flight) lead(want fetch) {
 	lock, partial, err := f.p.Store.LockOrFollow(f.ctx, f.id.key, want.variant)
+	if partial != nil && (partial.Whole() || !f.p.reusable(&partial.Meta, want.url, want.req.Header)) {
+		// Who got all of it may be asking again.
+		partial.Close()
+		partial = nil
+		lock, err = f.p.Store.Lock(f.ctx, f.id.key, want.variant)
+	}
 	switch {
 	case err != nil:
 		f.fail(err)
@@ -195,6 +201,8 @@ func (f *flight) judge(want fetch, resp *http.Response) policy.Keep {
 		// By RFC 9112 section 8 the end of the connection is that of the
 		// answer. A build can do without such answers better than with half.
 		keep = policy.Keep{Reason: "its end cannot be told from a cut"}
+	case leadsBack(want.url, resp.StatusCode, resp.Header):
+		keep = policy.Keep{Reason: "redirect to itself"}
 	case f.p.Store.ReadOnly():
 		keep = policy.Keep{Reason: store.ErrReadOnly.Error()}
 	case want.old == nil:

@@ -33,3 +33,36 @@ func TestCookiesOfLoadBalancers(t *testing.T) {
 	off.want(off.get(a), 200, "bytes for ", Hit)
 	off.want(off.get(b), 200, "bytes for LB=1", Hit)
 }
+
+// TestRedirectForACookie: a server that sends everybody back to where they are,
+// with a cookie, makes no loop of what is kept.
+func TestRedirectForACookie(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Header.Get("Cookie") == "" {
+			w.Header().Set("Set-Cookie", "seen=1")
+			http.Redirect(w, req, req.URL.Path, http.StatusFound)
+			return
+		}
+		fmt.Fprint(w, "content")
+	}), rigOptions{})
+	const u = host + "/a-1.0.0.tgz"
+	for range 2 {
+		if a := r.get(u); a.StatusCode == http.StatusFound && a.Header.Get("Set-Cookie") != "" {
+			a = r.get(u, "Cookie", "seen=1")
+			if a.body != "content" {
+				t.Errorf("%d %q", a.StatusCode, a.body)
+			}
+		}
+	}
+	r.last()
+	r.want(r.get(u), 200, "content", Hit)
+	// Two that lead to one another.
+	loop := r.again(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		to := map[string]string{"/b-1.0.0.tgz": "/c-1.0.0.tgz", "/c-1.0.0.tgz": "/b-1.0.0.tgz"}[req.URL.Path]
+		http.Redirect(w, req, to, http.StatusFound)
+	}), rigOptions{})
+	for _, name := range []string{"/b-1.0.0.tgz", "/c-1.0.0.tgz", "/b-1.0.0.tgz"} {
+		loop.get(host + name)
+		loop.wantOutcome(Miss)
+	}
+}

@@ -101,7 +101,7 @@ func (p *Proxy) fetchPart(w http.ResponseWriter, q *query, variant string) bool 
 	if part != nil {
 		body = io.TeeReader(resp.Body, tee)
 	}
-	err = stream(out, resp.StatusCode, always{body}, resp.ContentLength)
+	err = p.stream(out, resp.StatusCode, always{body}, resp.ContentLength)
 	q.x.bytes, q.x.network = out.n, out.n
 	if part != nil {
 		why = p.keepPart(q, part, resp, variant, tee.err)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 )
 
 const large = nearRange + 1<<20
@@ -142,4 +143,24 @@ func TestOriginWithoutRanges(t *testing.T) {
 	r.want(r.get(u, "Range", "bytes=100-199"), 206, string(doc.body[100:200]), Miss)
 	r.want(r.get(u, "Range", "bytes=-10"), 206, string(doc.body[large-10:]), Miss) // it has all come for that
 	r.want(r.get(u, "Range", "bytes=-20"), 206, string(doc.body[large-20:]), Hit)
+}
+
+// TestPartOfSmallFile: the file comes as a whole, though the client and the run
+// end early.
+func TestPartOfSmallFile(t *testing.T) {
+	doc := newDocument(2 << 20)
+	slow := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(len(doc.body)))
+		w.Write(doc.body[:1<<20])
+		w.(http.Flusher).Flush()
+		time.Sleep(100 * time.Millisecond)
+		w.Write(doc.body[1<<20:])
+	})
+	r := newRig(t, slow, rigOptions{})
+	const u = host + "/a-1.0.0.whl"
+	r.want(r.get(u, "Range", "bytes=0-9"), 206, string(doc.body[:10]), Miss)
+	off := r.again(http.NotFoundHandler(), rigOptions{offline: true})
+	if a := off.get(u); a.StatusCode != 200 || a.body != string(doc.body) {
+		t.Errorf("offline: %d, %d bytes", a.StatusCode, len(a.body))
+	}
 }

@@ -63,6 +63,7 @@ type Proxy struct {
 	cookies  cookies
 	tokens   tokens
 	jar      jar
+	buffers  buffers
 	// generations are of apt repositories.
 	generations generations
 	down        down

@@ -101,6 +101,11 @@ func (p *Proxy) find(q *query) (*store.Entry, string, error) {
 		}
 		e.Close()
 	}
+	if p.Offline {
+		if e, v, ok := p.findAcceptable(q); ok {
+			return e, v, nil
+		}
+	}
 	return nil, variant, err
 }
 
@@ -172,18 +177,37 @@ func isRedirect(status int) bool {
 	return status >= 300 && status < 400 && status != http.StatusNotModified
 }
 
-// hasTarget tells whether a redirect's target is kept. A kept redirect whose
-// signed target is not leads nowhere (ECOSYSTEMS.md 2.4): its signature was a
-// secret and has expired.
+// maxHops is how many redirects in a row are looked through, as many as clients
+// follow at least.
+const maxHops = 10
+
+// hasTarget tells whether what a redirect leads to is kept. A kept redirect
+// whose signed target is not leads nowhere (ECOSYSTEMS.md 2.4): its signature
+// was a secret and has expired. One that leads back to where it came from is a
+// server's that waits for a cookie.
 func (p *Proxy) hasTarget(q *query, e *store.Entry) bool {
-	to, err := q.url.Parse(e.Header.Get("Location"))
-	if err != nil {
-		return false
+	from, location := q.url, e.Header.Get("Location")
+	for range maxHops {
+		to, err := from.Parse(location)
+		if err != nil {
+			return false
+		}
+		k := store.KeyOf(policy.Unsigned(to))
+		t, err := p.Store.Get(k, "")
+		if err != nil {
+			return false
+		}
+		t.Close()
+		if !isRedirect(t.Status) {
+			return true
+		}
+		from, location = to, t.Header.Get("Location")
 	}
-	t, err := p.Store.Get(store.KeyOf(to), "")
-	if err != nil {
-		return false
-	}
-	t.Close()
-	return true
+	return false
+}
+
+// leadsBack tells of a redirect to the same document. To https it is another.
+func leadsBack(u *url.URL, status int, answer http.Header) bool {
+	to, err := u.Parse(answer.Get("Location"))
+	return isRedirect(status) && err == nil && to.Scheme == u.Scheme && store.KeyOf(to) == store.KeyOf(u)
 }

@@ -174,10 +174,11 @@ func (p *Proxy) serveFlight(w http.ResponseWriter, q *query, f *flight, leads bo
 	case f.text != nil || f.status >= 300 || f.status == http.StatusNoContent:
 		serveText(out, q.r, f.status, f.text)
 	case f.length >= 0 && f.status == http.StatusOK && wantsPart(q.r):
+		f.fill()
 		serveContent(out, q.r, f.header, body)
 		err = body.err
 	default:
-		err = stream(out, f.status, body, f.length)
+		err = p.stream(out, f.status, body, f.length)
 	}
 	x.bytes = out.n
 	x.network = max(0, f.network()-f.local)
@@ -232,20 +233,21 @@ type waiter interface {
 
 // stream copies a body that is still arriving, and sends what there is
 // whenever it has to wait.
-func stream(w *responseMeter, status int, body waiter, length int64) error {
+func (p *Proxy) stream(w *responseMeter, status int, body waiter, length int64) error {
 	if length >= 0 && status != http.StatusNoContent && status != http.StatusNotModified {
 		w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
 	}
 	w.WriteHeader(status)
 	flush := http.NewResponseController(w.ResponseWriter)
-	buf := make([]byte, 64<<10)
+	buf := p.buffers.get()
+	defer p.buffers.put(buf)
 	for {
 		if body.wouldWait() {
 			if err := flush.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 				return err
 			}
 		}
-		n, err := body.Read(buf)
+		n, err := body.Read(buf[:])
 		if n > 0 {
 			if _, err := w.Write(buf[:n]); err != nil {
 				return err
@@ -278,7 +280,7 @@ func (p *Proxy) serveUnkept(w http.ResponseWriter, q *query, f *flight) {
 	}
 	mark(w.Header(), fwdMiss)
 	out := &responseMeter{ResponseWriter: w}
-	err := stream(out, resp.StatusCode, always{resp.Body}, resp.ContentLength)
+	err := p.stream(out, resp.StatusCode, always{resp.Body}, resp.ContentLength)
 	q.x.bytes, q.x.network = out.n, out.n
 	if err != nil {
 		q.x.finish(Error, err.Error(), resp.StatusCode)

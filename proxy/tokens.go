@@ -120,7 +120,7 @@ func (p *Proxy) serveToken(w http.ResponseWriter, q *query) {
 	mark(w.Header(), fwdBypass+"; detail=token")
 	out := &responseMeter{ResponseWriter: w}
 	rest := always{io.MultiReader(bytes.NewReader(text), resp.Body)} // what is longer is no token
-	err = stream(out, resp.StatusCode, rest, resp.ContentLength)
+	err = p.stream(out, resp.StatusCode, rest, resp.ContentLength)
 	q.x.bytes, q.x.network = out.n, out.n
 	if err != nil {
 		q.x.finish(Error, err.Error(), resp.StatusCode)

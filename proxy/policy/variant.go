@@ -39,6 +39,27 @@ func Representation(u *url.URL, req http.Header) string {
 	return ""
 }
 
+// ByMediaType tells whether a variant's name is one that Representation gives
+// to a choice among media types.
+func ByMediaType(name string) bool {
+	return name == "npm.install-v1" || strings.HasPrefix(name, "pypi.simple.") || strings.HasPrefix(name, "accept-")
+}
+
+// Accepts tells whether a request accepts a media type (RFC 9110 section
+// 12.5.1). One without Accept takes any.
+func Accepts(req http.Header, contentType string) bool {
+	kind, _, _ := strings.Cut(strings.ToLower(contentType), ";")
+	kind = strings.TrimSpace(kind)
+	all := preferences(req.Values("Accept"))
+	group, _, _ := strings.Cut(kind, "/")
+	for _, c := range all {
+		if (c.name == kind || c.name == group+"/*" || c.name == "*/*") && c.quality != "0" {
+			return true
+		}
+	}
+	return len(all) == 0
+}
+
 // mediaTypes lists the types of an Accept field, the preferred ones first,
 // without parameters (RFC 9110 section 12.5.1).
 func mediaTypes(req http.Header) []string {

@@ -100,6 +100,12 @@ func (s *Store) inTemp(f *os.File) bool {
 // ended tells whether the writer has given its lock back, or has died.
 func (p *Partial) ended() bool { return unlocked(p.lockFile) }
 
+// Whole tells whether all bytes that were announced are there.
+func (p *Partial) Whole() bool {
+	fi, err := p.File.Stat()
+	return err == nil && p.Length >= 0 && fi.Size() >= p.Length
+}
+
 // Ended tells whether no more will come. kept is then the body's metadata if it
 // was kept, which means that the file holds all of it, else nil.
 func (p *Partial) Ended() (ended bool, kept *Meta) {

@@ -39,9 +39,9 @@ func (s *Store) AddVaryBy(k Key, base string, names []string) error {
 	return s.writeMeta(k, base, m)
 }
 
-// variants lists the kept variants of a document, the main one as "". Variants
-// whose names are too long for one file are not found.
-func (s *Store) variants(k Key) []string {
+// Variants lists the kept variants of a document, the main one as "". Variants
+// whose names are too long for one file are not found. It reads the folder.
+func (s *Store) Variants(k Key) []string {
 	dir, base := path.Split(metaName(k, ""))
 	f, err := s.root.Open(path.Clean(dir))
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *Store) Invalidate(k Key) error {
 		return nil
 	}
 	var errs error
-	for _, v := range s.variants(k) {
+	for _, v := range s.Variants(k) {
 		m, err := s.readMeta(k, v)
 		if err != nil || m.Invalid {
 			continue
