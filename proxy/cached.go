@@ -34,7 +34,7 @@ func (p *Proxy) serveCached(w http.ResponseWriter, q *query) {
 		case err != nil && p.servePart(w, q, variant):
 			return
 		case p.Offline:
-			if p.serveNoted(w, q, variant) || p.serveTile(w, q) || p.serveIndex(w, q) {
+			if q.standIn(w, "offline") || p.serveNoted(w, q, variant) || p.serveTile(w, q) || p.serveIndex(w, q) {
 				return
 			}
 			p.refuse(w, q, "offline: "+why)
@@ -95,6 +95,9 @@ func (p *Proxy) serveFetched(w http.ResponseWriter, q *query, a asked) bool {
 			return true
 		}
 		closeEntry(a.old)
+		if q.standIn(w, "upstream failed: "+f.err.Error()) {
+			return true
+		}
 		q.x.finish(Error, f.err.Error(), upstreamError(w, q.url, f.err))
 		return true
 	}
@@ -113,6 +116,7 @@ func (p *Proxy) serveAnswer(w http.ResponseWriter, q *query, f *flight, leads bo
 		return p.fetchPart(w, q, a.variant)
 	case f.result == flightKept:
 		p.serveFlight(w, q, f, leads, a)
+	case f.result == flightUnkept && p.Policy.Failing(f.status) && q.standIn(w, "upstream failed: "+f.keep.Reason):
 	case leads && f.claim():
 		p.serveUnkept(w, q, f)
 	default:

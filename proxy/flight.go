@@ -137,7 +137,7 @@ func (p *Proxy) join(q *query, a asked) (*flight, bool) {
 		p.flights.byKey = map[flightKey]*flight{}
 	}
 	p.flights.byKey[id] = f
-	want := fetch{req: p.outgoing(withInterim(f.ctx, f.interim), q), url: q.url, post: q.body != nil, base: q.base, variant: a.variant}
+	want := fetch{req: p.outgoing(withInterim(f.ctx, f.interim), q), url: q.url, post: q.body != nil, base: q.base, variant: a.variant, sha256: q.sha256}
 	if a.old != nil {
 		want.old, want.standby = &a.old.Meta, a.use.Standby
 	}

@@ -116,7 +116,7 @@ func (f *flight) takeOver(want fetch) {
 		f.end(err)
 		return
 	}
-	f.verify = policy.NewVerifier(policy.Digests(want.url, resp.Header, f.coded))
+	f.verify = policy.NewVerifier(want.digests(resp.Header, f.coded))
 	f.takenOver = true
 	f.publish(want, &m)
 	f.takeBody(want, &comparing{r: resp.Body, with: f.file, left: f.size}, &m)

@@ -18,6 +18,7 @@ type fetch struct {
 	post    bool
 	base    string // the main variant
 	variant string
+	sha256  string      // of query
 	old     *store.Meta // of the stale answer, nil without
 	standby bool        // old may stand in when upstream fails
 	lock    *store.Lock
@@ -173,7 +174,7 @@ func (f *flight) receive(want fetch, resp *http.Response, m *store.Meta) {
 		return
 	}
 	f.file = f.writer.File()
-	f.verify = policy.NewVerifier(policy.Digests(want.url, resp.Header, coded))
+	f.verify = policy.NewVerifier(want.digests(resp.Header, coded))
 	if want.parts != nil {
 		f.local = want.parts.local
 	}
@@ -194,7 +195,7 @@ func (f *flight) judge(want fetch, resp *http.Response) policy.Keep {
 	keep := f.p.Policy.Storable(want.req.Header, want.url, resp.StatusCode, resp.Header)
 	switch {
 	case !keep.OK:
-	case want.post && resp.StatusCode != http.StatusOK:
+	case (want.post || want.sha256 != "") && resp.StatusCode != http.StatusOK:
 		keep = policy.Keep{Reason: resp.Status}
 	case lengthUnknown(resp) && f.p.Policy != policy.RFC9111:
 		// By RFC 9112 section 8 the end of the connection is that of the

@@ -33,10 +33,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.pass(w, q, "upgrade to "+r.Header.Get("Upgrade"))
 	case isTokenRequest(r, u):
 		p.serveToken(w, q)
+	case p.serveGit(w, q), p.serveLFS(w, q): // what has rules of its own
 	case r.Method == http.MethodGet, r.Method == http.MethodHead:
 		p.serveCached(w, q)
-	case isUploadPack(r):
-		p.serveUploadPack(w, q)
 	default:
 		p.pass(w, q, r.Method)
 	}

@@ -67,6 +67,9 @@ type Proxy struct {
 	// generations are of apt repositories.
 	generations generations
 	down        down
+	git         gitFeed
+	gitOnce     sync.Once
+	lfs         lfsLinks
 	conns       sync.WaitGroup
 	server      *http.Server
 	queue       *queue
@@ -112,6 +115,9 @@ func (p *Proxy) Serve(ctx context.Context, listeners []net.Listener) error {
 	p.server.Close()
 	p.flights.stop()
 	p.handlers.Wait()
+	if err := p.git.stop(); err != nil {
+		p.Log.Warn("git mirror", "err", err)
+	}
 	p.conns.Wait()
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -28,6 +28,12 @@ type query struct {
 	body []byte
 	// fixed is set where the body of the request determines the answer.
 	fixed bool
+	// sha256 is what the body must have to be kept, "" when unknown. Nothing but
+	// a 200 is kept then.
+	sha256 string
+	// instead answers when nothing is kept and upstream is not asked or failed,
+	// and tells whether it did. nil where nothing can.
+	instead func(w http.ResponseWriter, why string) bool
 	// whole is set when a part was asked for and upstream sends no parts.
 	whole bool
 	x     *exchange

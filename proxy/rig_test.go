@@ -45,6 +45,7 @@ type rigOptions struct {
 	mode    policy.Mode
 	dir     string
 	noH2    bool
+	git     string // of mirrors
 	stall   time.Duration
 }
 
@@ -95,6 +96,7 @@ func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
 			r.mu.Unlock()
 		},
 	}
+	r.proxy.git.mirrors.Git = o.git
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
+
+	"cachex/proxy/mirror"
 )
 
 // git fetches over POST requests that only read (gitprotocol-http(5)). The
@@ -22,7 +24,7 @@ import (
 const maxQuestion = 4 << 20
 
 func isUploadPack(r *http.Request) bool {
-	return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/git-upload-pack") &&
+	return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, uploadPack) &&
 		r.Header.Get("Content-Type") == "application/x-git-upload-pack-request"
 }
 
@@ -47,11 +49,32 @@ func (p *Proxy) serveUploadPack(w http.ResponseWriter, q *query) {
 		return
 	}
 	q.body = body
-	q.fixed = !bytes.Contains(plain, []byte("command=ls-refs"))
 	sum := sha256.Sum256(append(normalQuestion(plain), q.r.Header.Get("Git-Protocol")...))
 	q.base = joinLabels(q.base, "post-"+hex.EncodeToString(sum[:12]))
-	p.serveCached(w, q)
+	repo := p.mirrorOf(q, uploadPack)
+	asked, err := mirror.ParseQuestion(mirror.Version(q.r.Header.Get("Git-Protocol")), plain)
+	q.fixed = asked.Fixed()
+	switch {
+	case repo == nil || err != nil:
+		p.serveCached(w, q)
+	case asked.Command == "ls-refs":
+		p.serveLsRefs(w, q, repo, asked)
+	case asked.Command == "fetch":
+		p.serveFetch(w, q, repo, asked, plain)
+	default:
+		if string(plain) == flushPacket {
+			q.instead = func(w http.ResponseWriter, why string) bool {
+				p.sendMirrored(w, q, uploadPackResult, why, strings.NewReader(""))
+				return true
+			}
+		}
+		p.serveCached(w, q)
+	}
 }
+
+// flushPacket is what git sends before a body of unknown length, to see whether
+// it may (git's remote-curl.c, probe_rpc).
+const flushPacket = "0000"
 
 // plainQuestion undoes the coding that git uses above one kilobyte.
 func plainQuestion(r *http.Request, body []byte) ([]byte, error) {

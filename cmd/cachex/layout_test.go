@@ -20,8 +20,9 @@ var imports = map[string][]string{
 	"cachex/cmd/cachex":   {"cachex/ca", "cachex/proxy", "cachex/proxy/dns", "cachex/proxy/policy", "cachex/proxy/store", "cachex/sandbox"},
 	"cachex/sandbox":      {},
 	"cachex/ca":           {},
-	"cachex/proxy":        {"cachex/proxy/policy", "cachex/proxy/store"},
+	"cachex/proxy":        {"cachex/proxy/mirror", "cachex/proxy/policy", "cachex/proxy/store"},
 	"cachex/proxy/dns":    {},
+	"cachex/proxy/mirror": {},
 	"cachex/proxy/policy": {},
 	"cachex/proxy/store":  {},
 }
