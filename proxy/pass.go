@@ -10,10 +10,17 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"time"
 
 	"cachex/proxy/policy"
 	"cachex/proxy/store"
 )
+
+// flushInterval is how long bytes of an answer of known length may wait for
+// more. Others are sent at once. A short answer then is one piece, as it came:
+// curl 7.88 hangs when the answer to an upload that nobody reads any more comes
+// in several (HTTP/2, END_STREAM apart from the last bytes).
+const flushInterval = 10 * time.Millisecond
 
 // pass sends a request on as it is and the answer back as it comes.
 func (p *Proxy) pass(w http.ResponseWriter, q *query, reason string) {
@@ -27,7 +34,7 @@ func (p *Proxy) pass(w http.ResponseWriter, q *query, reason string) {
 	body := &meter{}
 	rp := httputil.ReverseProxy{
 		Transport:     reading{p},
-		FlushInterval: -1,
+		FlushInterval: flushInterval,
 		ErrorLog:      p.server.ErrorLog,
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.Out.URL = q.url
