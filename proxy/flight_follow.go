@@ -32,7 +32,7 @@ func (f *flight) lookOn(want fetch, p *store.Partial) {
 			return
 		}
 		var lock *store.Lock
-		if lock, p, err = f.p.Store.LockOrFollow(f.ctx, f.id.key, want.variant); err != nil {
+		if lock, p, err = f.lockOrFollow(want.variant); err != nil {
 			f.end(err)
 			return
 		}
@@ -48,6 +48,18 @@ func (f *flight) lookOn(want fetch, p *store.Partial) {
 			return
 		}
 	}
+}
+
+// lockOrFollow is that of the store, but for a body that comes over plain http:
+// an encrypted request waits until that is over, and fetches its own.
+func (f *flight) lockOrFollow(variant string) (*store.Lock, *store.Partial, error) {
+	lock, p, err := f.p.Store.LockOrFollow(f.ctx, f.id.key, variant)
+	if p != nil && f.id.scheme == "https" && p.Plain() {
+		p.Close()
+		lock, err = f.p.Store.Lock(f.ctx, f.id.key, variant)
+		return lock, nil, err
+	}
+	return lock, p, err
 }
 
 func (f *flight) endFollowed(kept *store.Meta, err error) {

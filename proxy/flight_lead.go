@@ -27,7 +27,7 @@ type fetch struct {
 // lead fetches the answer. It holds the document's lock, so that no other
 // process does the same.
 func (f *flight) lead(want fetch) {
-	lock, partial, err := f.p.Store.LockOrFollow(f.ctx, f.id.key, want.variant)
+	lock, partial, err := f.lockOrFollow(want.variant)
 	if partial != nil && (partial.Whole() || !f.p.reusable(&partial.Meta, want.url, want.req.Header)) {
 		// Who got all of it may be asking again.
 		partial.Close()
