@@ -163,15 +163,15 @@ func (f *flight) receive(want fetch, resp *http.Response, m *store.Meta) {
 		f.takeText(want, resp, m)
 		return
 	}
-	defer resp.Body.Close()
 	f.setLength(resp.ContentLength)
 	var err error
 	f.writer, err = p.Store.Create()
 	if err != nil {
 		f.keep = policy.Keep{Reason: "could not be kept: " + err.Error()}
-		f.unkept(resp)
+		f.unkept(resp) // whoever claims the body closes it
 		return
 	}
+	defer resp.Body.Close()
 	f.file = f.writer.File()
 	f.verify = policy.NewVerifier(policy.Digests(want.url, resp.Header, coded))
 	if want.parts != nil {
