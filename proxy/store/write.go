@@ -85,6 +85,7 @@ func (w *Writer) Commit(k Key, variant string, m *Meta) error {
 		return err
 	}
 	m.Size, m.SHA256, m.ModTime, m.Body = w.size, w.SHA256(), fi.ModTime(), nil
+	defer s.edit(k, variant).Unlock()
 	m.VaryBy = s.VaryBy(k, variant)
 	if err := s.place(w.temp, k.Name(variant)); err != nil {
 		w.Abort()
@@ -107,12 +108,13 @@ func (s *Store) PutStatus(k Key, variant string, m *Meta) error {
 		m.Body = m.Body[:maxStatusBody]
 	}
 	m.Size, m.SHA256 = int64(len(m.Body)), ""
-	m.VaryBy = s.VaryBy(k, variant)
 	if len(m.Body) > 0 {
 		sum := sha256.Sum256(m.Body)
 		m.SHA256 = hex.EncodeToString(sum[:])
 	}
 	temp := tempDir + "/" + randomName()
+	defer s.edit(k, variant).Unlock()
+	m.VaryBy = s.VaryBy(k, variant)
 	if err := s.root.Symlink(strconv.Itoa(m.Status), temp); err != nil {
 		return err
 	}
