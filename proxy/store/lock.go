@@ -18,9 +18,10 @@ import (
 // metadata are in place, and names the document. A file that nobody holds is
 // therefore the trace of a killed process: sweep mends what that one left.
 type Lock struct {
-	store *Store
-	file  *os.File
-	name  string
+	store     *Store
+	file      *os.File
+	name      string
+	published *Writer // nil without
 }
 
 // lockPoll is how often a lock that another process holds is tried again.
@@ -136,6 +137,7 @@ func (l *Lock) Unlock() {
 	if l == nil || l.file == nil {
 		return
 	}
+	l.tellKept()
 	l.store.root.Remove(l.name)
 	l.file.Close()
 	l.file = nil

@@ -55,6 +55,9 @@ func TestFollow(t *testing.T) {
 			t.Error("ended with the lock held")
 		}
 		l.Unlock()
+		if err := mine.Remove(k, ""); err != nil { // which makes no difference
+			t.Fatal(err)
+		}
 		if ended, whole := p.Ended(); !ended || (whole != nil) != kept || kept && whole.Size != 6 {
 			t.Errorf("kept %v: ended %v, whole %v", kept, ended, whole)
 		}

@@ -23,6 +23,7 @@ type Writer struct {
 	temp  string // name of the temporary file, "" while it has none
 	sum   hash.Hash
 	size  int64
+	kept  *Meta // nil before Commit
 }
 
 // Create begins a body. The file has no name until Commit where the file
@@ -92,7 +93,12 @@ func (w *Writer) Commit(k Key, variant string, m *Meta) error {
 		return err
 	}
 	w.temp = ""
-	return s.writeMeta(k, variant, m)
+	if err := s.writeMeta(k, variant, m); err != nil {
+		return err
+	}
+	kept := *m
+	w.kept = &kept
+	return nil
 }
 
 // maxStatusBody bounds the text of an error answer that is kept for replay.
