@@ -355,3 +355,16 @@ func TestRedirectsFollowTheirTargets(t *testing.T) {
 	r.wantOutcome(Hit)
 	r.want(r.get(a.Header.Get("Location")), 200, "content", Hit)
 }
+
+// The last bytes of nothing are nothing, and no part either.
+func TestRangeOfNothing(t *testing.T) {
+	r := newRig(t, text(""), rigOptions{})
+	for _, o := range []Outcome{Miss, Hit} {
+		for _, spec := range []string{"bytes=-5", "bytes=0-", "bytes=0-0"} {
+			a := r.get(host+"/a-1.0.0.tgz", "Range", spec)
+			if a.StatusCode != 200 || a.Header.Get("Content-Range") != "" || a.body != "" {
+				t.Errorf("%s, a %s: %d, %v, %q", spec, o, a.StatusCode, a.Header, a.body)
+			}
+		}
+	}
+}
