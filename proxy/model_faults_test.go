@@ -24,7 +24,7 @@ const (
 	faultEnd       fault = "clean end in mid-body (short length, chunked without end, RST_STREAM)"
 	faultStallHead fault = "stall before the header, then reset"
 	faultStall     fault = "stall in mid-body, then reset"
-	faultHang      fault = "stall in mid-body for as long as the proxy waits"
+	faultHang      fault = "stall in mid-body for longer than the proxy waits"
 	fault500       fault = "500"
 	fault503       fault = "503 with Retry-After"
 	fault429       fault = "429 with Retry-After"
@@ -176,7 +176,7 @@ func (p *play) send() {
 	case faultStall:
 		p.wait(stall)
 	case faultHang:
-		p.wait(patience)
+		p.wait(3 * modelStall)
 	case faultChange:
 		p.o.documents[p.d.host+p.d.path].change()
 	}
