@@ -368,3 +368,34 @@ func TestRangeOfNothing(t *testing.T) {
 		}
 	}
 }
+
+// Whoever is on the way of plain http does not answer encrypted requests, not
+// even for a HEAD, nor changes what is kept of them.
+func TestHeadOverPlain(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.TLS == nil {
+			w.Header().Set("X-Evil", "1")
+			w.Header().Set("Cache-Control", "max-age=1000000")
+		} else {
+			w.Header().Set("Cache-Control", "max-age=0")
+		}
+		w.Header().Set("ETag", `"1"`)
+		io.WriteString(w, "same")
+	}), rigOptions{})
+	plain := "http://registry.example"
+	r.do(http.MethodHead, plain+"/noted", "")
+	if a := r.do(http.MethodHead, host+"/noted", ""); a.Header.Get("X-Evil") != "" {
+		t.Errorf("an encrypted HEAD got %v", a.Header)
+	}
+	r.get(host + "/kept")
+	r.do(http.MethodHead, plain+"/kept", "")
+	if a := r.do(http.MethodHead, host+"/kept", ""); a.Header.Get("X-Evil") != "" {
+		t.Errorf("an encrypted HEAD got %v", a.Header)
+	}
+	off := r.again(http.NotFoundHandler(), rigOptions{offline: true})
+	for _, path := range []string{"/noted", "/kept"} {
+		if a := off.do(http.MethodHead, host+path, ""); a.Header.Get("X-Evil") != "" {
+			t.Errorf("an encrypted HEAD of %s got %v offline", path, a.Header)
+		}
+	}
+}
