@@ -114,10 +114,10 @@ func (f *flight) takeOver(want fetch) {
 	}
 	defer func() { resp.Body.Close() }()
 	m.Received = f.p.now()
-	keep := f.judge(want, resp)
+	f.keep = f.judge(want, resp)
 	f.coded = decode(want.req, resp)
 	kept := policy.KeptHeader(resp.Header)
-	if !keep.OK || resp.StatusCode != f.status || !f.same(kept, resp.ContentLength) {
+	if resp.StatusCode != f.status || !f.same(kept, resp.ContentLength) {
 		f.end(errFollowed)
 		return
 	}
@@ -130,7 +130,9 @@ func (f *flight) takeOver(want fetch) {
 	}
 	f.verify = policy.NewVerifier(policy.Digests(want.url, resp.Header, f.coded))
 	f.takenOver = true
-	f.publish(want, &m)
+	if f.keep.OK { // else the bytes are for those who have begun to read them
+		f.publish(want, &m)
+	}
 	f.takeBody(want, &comparing{r: resp.Body, with: f.file, left: f.size}, &m)
 }
 
