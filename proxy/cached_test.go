@@ -399,3 +399,24 @@ func TestHeadOverPlain(t *testing.T) {
 		}
 	}
 }
+
+// An answer without length that breaks is broken for a client of HTTP/1.0 too,
+// to which its end is the connection's.
+func TestBrokenForOldClients(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "beginning")
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}), rigOptions{})
+	for _, path := range []string{"/a-1.0.0.tgz", "/index"} {
+		c, err := r.dial(t.Context(), "tcp", "registry.example:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(c, "GET %s HTTP/1.0\r\nHost: registry.example\r\n\r\n", path)
+		if b, err := io.ReadAll(c); err == nil {
+			t.Errorf("%s looks whole: %q", path, b)
+		}
+		c.Close()
+	}
+}

@@ -22,6 +22,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.serveConnect(w, r)
 		return
 	}
+	if !r.ProtoAtLeast(1, 1) {
+		defer c.resetIfAborted()
+	}
 	u, err := target(r, c)
 	if err != nil {
 		http.Error(w, "cachex: "+err.Error(), http.StatusBadRequest)
@@ -40,6 +43,20 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.pass(w, q, r.Method)
 	}
+}
+
+// resetIfAborted makes a broken answer to a client of HTTP/1.0 visible: without
+// length or chunks the end of the connection is that of the body.
+func (c *conn) resetIfAborted() {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if t, ok := c.Conn.(*net.TCPConn); ok {
+		t.SetLinger(0)
+		t.Close()
+	}
+	panic(cause)
 }
 
 // target is the URL that a request is for: the name is the client's (Host, else
