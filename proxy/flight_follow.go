@@ -32,21 +32,22 @@ func (f *flight) lookOn(want fetch, p *store.Partial) {
 			return
 		}
 		var lock *store.Lock
-		if lock, p, err = f.lockOrFollow(want.variant); err != nil {
+		if lock, p, err = f.lockOrFollow(want.variant); err == nil && p != nil && !f.same(p.Header, p.Length) {
+			p.Close() // of another version, or of plain http's
+			p = nil
+			lock, err = f.p.Store.Lock(f.ctx, f.id.key, want.variant)
+		}
+		switch {
+		case err != nil:
 			f.end(err)
 			return
-		}
-		if p == nil {
+		case p == nil:
 			want.lock = lock
 			f.takeOver(want)
 			lock.Unlock()
 			return
 		}
 		f.partials = append(f.partials, p)
-		if !f.same(p.Header, p.Length) {
-			f.end(errFollowed)
-			return
-		}
 	}
 }
 
