@@ -14,6 +14,7 @@ type Partial struct {
 	Length   int64  // announced, -1 when unknown
 	File     *os.File
 	lockFile *os.File
+	said     []byte // the lock's file, as long as its writer has the lock
 }
 
 // published is the second line of a lock's file: where other processes of this
@@ -64,9 +65,9 @@ func (l *Lock) tellKept() {
 func (p *Partial) kept() *Meta {
 	b := make([]byte, 2*maxLock)
 	n, _ := p.lockFile.ReadAt(b, 0) // a short file is the rule
-	lines := bytes.SplitAfter(b[:n], []byte("\n"))
+	line, mine := bytes.CutPrefix(b[:n], p.said)
 	var m Meta
-	if len(lines) < 4 || json.Unmarshal(lines[2], &m) != nil {
+	if !mine || json.Unmarshal(line, &m) != nil {
 		return nil
 	}
 	return &m
@@ -101,7 +102,7 @@ func (s *Store) openPublished(k Key, lock *os.File) *Partial {
 	if err != nil {
 		return nil // another machine's, or another user's
 	}
-	p := &Partial{Meta: at.Meta, Variant: at.Variant, Length: at.Length, File: f, lockFile: lock}
+	p := &Partial{Meta: at.Meta, Variant: at.Variant, Length: at.Length, File: f, lockFile: lock, said: bytes.Clone(b[:n])}
 	// Process ids are used again: what was opened must be a body of this
 	// directory whose writer holds the lock still.
 	if !s.inTemp(f) || p.ended() {
@@ -122,8 +123,16 @@ func (s *Store) inTemp(f *os.File) bool {
 	return err == nil && sameDevice(fi, dir)
 }
 
-// ended tells whether the writer has given its lock back, or has died.
-func (p *Partial) ended() bool { return unlocked(p.lockFile) }
+// ended tells whether the writer has given its lock back, or has died. Then the
+// next one may have the lock already, and with it the file.
+func (p *Partial) ended() bool {
+	if unlocked(p.lockFile) {
+		return true
+	}
+	b := make([]byte, len(p.said))
+	_, err := p.lockFile.ReadAt(b, 0)
+	return err != nil || !bytes.Equal(b, p.said)
+}
 
 // Whole tells whether all bytes that were announced are there.
 func (p *Partial) Whole() bool {

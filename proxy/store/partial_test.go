@@ -110,3 +110,33 @@ func TestFollowDoubts(t *testing.T) {
 		t.Error("followed a device")
 	}
 }
+
+// The lock of a process that died goes to the next one, with its file. Who
+// followed the first does not take the second's body for the first's.
+func TestFollowTheDead(t *testing.T) {
+	dir := t.TempDir()
+	mine, theirs := openDir(t, dir, false), openDir(t, dir, false)
+	k := key("/a")
+	l, w, _ := held(t, mine, k)
+	defer w.Close()
+	io.WriteString(w, "abc")
+	_, p, err := theirs.LockOrFollow(t.Context(), k, "")
+	if err != nil || p == nil {
+		t.Fatalf("%v, %v", p, err)
+	}
+	defer p.Close()
+	l.file.Close() // as the kernel does it
+	l2, w2, m := held(t, mine, k)
+	defer w2.Close()
+	if ended, whole := p.Ended(); !ended || whole != nil {
+		t.Errorf("with the next writer at work: ended %v, whole %v", ended, whole)
+	}
+	io.WriteString(w2, "abcdef")
+	if err := w2.Commit(k, "", m); err != nil {
+		t.Fatal(err)
+	}
+	l2.Unlock()
+	if ended, whole := p.Ended(); !ended || whole != nil {
+		t.Errorf("after the next writer: ended %v, whole %v", ended, whole)
+	}
+}
