@@ -24,6 +24,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !r.ProtoAtLeast(1, 1) {
 		defer c.resetIfAborted()
+		w = finalOnly{w}
 	}
 	u, err := target(r, c)
 	if err != nil {
@@ -58,6 +59,20 @@ func (c *conn) resetIfAborted() {
 	}
 	panic(cause)
 }
+
+// finalOnly takes out the interim answers, which HTTP/1.0 does not have (RFC
+// 9110 section 15.2).
+type finalOnly struct{ http.ResponseWriter }
+
+// WriteHeader sends the final header.
+func (w finalOnly) WriteHeader(status int) {
+	if status >= 200 {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Unwrap is for http.ResponseController.
+func (w finalOnly) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // target is the URL that a request is for: the name is the client's (Host, else
 // what its connection says), the port that of the connection.
