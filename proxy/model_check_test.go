@@ -62,6 +62,9 @@ func (m *model) judge(o op, g got) (v verdict, wrong string) {
 		return "", "a status that the origin never gives"
 	}
 	old := m.mayBeOld(o.d, hit, isStale) || offline
+	if o.kind == "head" && hit && o.d.etag == "" && o.d.modified == "" {
+		old = true // the origin's answer does not tell the versions apart (RFC 9111 section 4.3.5)
+	}
 	why := o.d.isNone(o, g, m.since, old)
 	if why != "" && o.plain { // which may also get what came over https
 		why = o.d.plain.isNone(o, g, m.since, old)
