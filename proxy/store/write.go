@@ -146,6 +146,19 @@ func (s *Store) Remove(k Key, variant string) error {
 	return err
 }
 
+// maxFolders bounds how deep a document may lie. Making folders one in another
+// takes time by the square of their number: an URL of 8 KiB, "/n/n/n…", would
+// cost half a minute.
+const maxFolders = 500
+
+// deep says that a name is too deep to be kept.
+func deep(name string) error {
+	if n := strings.Count(name, "/"); n > maxFolders {
+		return fmt.Errorf("its name has %d folders, more than %d", n, maxFolders)
+	}
+	return nil
+}
+
 // placings is how often a document is placed while other writers turn what is
 // there into folders. Each of them does so once.
 const placings = 5
@@ -153,7 +166,10 @@ const placings = 5
 // place renames a temporary file to a document's name, which may be a folder
 // already, or lie below what is a document so far.
 func (s *Store) place(temp, name string) error {
-	var err error
+	err := deep(name)
+	if err != nil {
+		return err
+	}
 	for range placings {
 		at := name
 		if fi, lerr := s.root.Lstat(name); lerr == nil && fi.IsDir() {
