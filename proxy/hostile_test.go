@@ -159,7 +159,7 @@ func strictRig(t *testing.T) (*rig, *strictOrigin) {
 // until the proxy closes, or the last of so many answers has been read.
 func (r *rig) raw(t *testing.T, request []byte, answers int) []*http.Response {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
 	defer cancel()
 	c, err := r.dial(ctx, "tcp", "registry.example:80")
 	if err != nil {
@@ -397,7 +397,7 @@ func TestIdleConnections(t *testing.T) {
 			continue
 		}
 		io.WriteString(c, "GET /alive-1.0.0.tgz HTTP/1.1\r\nHost: registry.example\r\n\r\n")
-		c.SetReadDeadline(time.Now().Add(patience))
+		c.SetReadDeadline(time.Now().Add(testPatience))
 		if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
 			t.Fatal(err)
 		}

@@ -78,7 +78,7 @@ func TestFileMeddledWith(t *testing.T) {
 // testMeddling reads a little of a hit, lets the deed be done, and reads on.
 func testMeddling(t *testing.T, r *rig, h2 bool, body []byte, deed func(t *testing.T, dir, name string) error, whole bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, host+meddled, nil)
 	if err != nil {

@@ -176,7 +176,7 @@ func cmpErr(a, b error) error {
 
 // send makes a request, and reads at most a number of bytes (-1 is all).
 func (m *model) send(o op, method string, h http.Header, most int) got {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testPatience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, o.url(), nil)
 	if err != nil {
@@ -203,7 +203,7 @@ func (m *model) send(o op, method string, h http.Header, most int) got {
 
 // sendOld is a client that knows neither lengths of pieces nor keep-alive.
 func (m *model) sendOld(o op) got {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testPatience)
 	defer cancel()
 	c, err := m.house(o).dial(ctx, "tcp", o.d.host+":80")
 	if err != nil {

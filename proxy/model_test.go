@@ -23,13 +23,13 @@ import (
 	"cachex/proxy/store"
 )
 
-// patience is how long any client waits before the answer counts as lost. It is
+// testPatience is how long any client waits before the answer counts as lost. It is
 // far more than what a machine under load needs.
-const patience = 2 * time.Minute
+const testPatience = 2 * time.Minute
 
 // modelStall is how long the proxies of the model wait for a body that sends
 // nothing.
-const modelStall = 2 * time.Second
+const modelStall = time.Second
 
 // soak is how many operations the randomised tests do; CACHEX_SOAK asks for
 // more than the few that fit into an ordinary run.
@@ -172,7 +172,7 @@ func (m *model) doRound(rng *rand.Rand) int {
 
 // settle waits until no fetch is under way.
 func (m *model) settle() {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(testPatience)
 	for {
 		busy := int(m.origin.busy.Load())
 		for _, h := range m.houses {
@@ -198,7 +198,7 @@ func (fs *flights) len() int {
 // came.
 func (m *model) notLate(ctx context.Context, o op, err error) {
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		m.t.Errorf("seed %d, round %d: no end after %v: %s\n%s", m.seed, m.round, patience, o, goroutines())
+		m.t.Errorf("seed %d, round %d: no end after %v: %s\n%s", m.seed, m.round, testPatience, o, goroutines())
 	}
 }
 

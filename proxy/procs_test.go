@@ -112,10 +112,10 @@ func (w *worker) end(t *testing.T) {
 	t.Helper()
 	select {
 	case <-w.ended:
-	case <-time.After(patience):
+	case <-time.After(testPatience):
 		w.cmd.Process.Kill()
 		<-w.ended
-		t.Errorf("a process did not end within %v:\n%s", patience, w.out.String())
+		t.Errorf("a process did not end within %v:\n%s", testPatience, w.out.String())
 		return
 	}
 	if !w.killed && !w.cmd.ProcessState.Success() {
@@ -242,7 +242,7 @@ func (r *rig) said(path string) string {
 
 // fetchOne gets a document that can be had, and compares it.
 func fetchOne(c *http.Client, url string, want []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testPatience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
