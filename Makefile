@@ -1,4 +1,4 @@
-.PHONY: build test builds lint fuzz
+.PHONY: build test builds lint fuzz soak
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o cachex ./cmd/cachex
@@ -13,8 +13,15 @@ builds: build
 lint:
 	golangci-lint run
 
+# The randomised tests of upstream's faults, killed processes and full disks, at
+# length: SOAK operations, some minutes for each ten thousand. CACHEX_SEED=N does
+# again what failed with that seed; each test prints its own.
+SOAK = 10000
+soak:
+	CACHEX_SOAK=$(SOAK) go test ./proxy -count=1 -v -timeout 60m -run '^(TestModel|TestKilledProcesses|TestFullDisk|TestFolderInFlux|TestCompressedBomb)$$'
+
 # A minute for each fuzz target.
 FUZZTIME = 60s
 fuzz:
-	for p in ./proxy/store:FuzzURL ./proxy/store:FuzzName ./proxy/policy:FuzzJudge ./proxy:FuzzSniff ./proxy/mirror:FuzzPktLine ./proxy/dns:FuzzAnswer ./ca:FuzzMerge; do \
+	for p in ./proxy/store:FuzzURL ./proxy/store:FuzzName ./proxy/policy:FuzzJudge ./proxy:FuzzSniff ./proxy:FuzzHandler ./proxy:FuzzUpstream ./proxy/mirror:FuzzPktLine ./proxy/dns:FuzzAnswer ./ca:FuzzMerge; do \
 	  go test $${p%:*} -run '^$$' -fuzz "$${p##*:}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x || exit 1; done

@@ -355,3 +355,68 @@ func TestRedirectsFollowTheirTargets(t *testing.T) {
 	r.wantOutcome(Hit)
 	r.want(r.get(a.Header.Get("Location")), 200, "content", Hit)
 }
+
+// The last bytes of nothing are nothing, and no part either.
+func TestRangeOfNothing(t *testing.T) {
+	r := newRig(t, text(""), rigOptions{})
+	for _, o := range []Outcome{Miss, Hit} {
+		for _, spec := range []string{"bytes=-5", "bytes=0-", "bytes=0-0"} {
+			a := r.get(host+"/a-1.0.0.tgz", "Range", spec)
+			if a.StatusCode != 200 || a.Header.Get("Content-Range") != "" || a.body != "" {
+				t.Errorf("%s, a %s: %d, %v, %q", spec, o, a.StatusCode, a.Header, a.body)
+			}
+		}
+	}
+}
+
+// Whoever is on the way of plain http does not answer encrypted requests, not
+// even for a HEAD, nor changes what is kept of them.
+func TestHeadOverPlain(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.TLS == nil {
+			w.Header().Set("X-Evil", "1")
+			w.Header().Set("Cache-Control", "max-age=1000000")
+		} else {
+			w.Header().Set("Cache-Control", "max-age=0")
+		}
+		w.Header().Set("ETag", `"1"`)
+		io.WriteString(w, "same")
+	}), rigOptions{})
+	plain := "http://registry.example"
+	r.do(http.MethodHead, plain+"/noted", "")
+	if a := r.do(http.MethodHead, host+"/noted", ""); a.Header.Get("X-Evil") != "" {
+		t.Errorf("an encrypted HEAD got %v", a.Header)
+	}
+	r.get(host + "/kept")
+	r.do(http.MethodHead, plain+"/kept", "")
+	if a := r.do(http.MethodHead, host+"/kept", ""); a.Header.Get("X-Evil") != "" {
+		t.Errorf("an encrypted HEAD got %v", a.Header)
+	}
+	off := r.again(http.NotFoundHandler(), rigOptions{offline: true})
+	for _, path := range []string{"/noted", "/kept"} {
+		if a := off.do(http.MethodHead, host+path, ""); a.Header.Get("X-Evil") != "" {
+			t.Errorf("an encrypted HEAD of %s got %v offline", path, a.Header)
+		}
+	}
+}
+
+// An answer without length that breaks is broken for a client of HTTP/1.0 too,
+// to which its end is the connection's.
+func TestBrokenForOldClients(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "beginning")
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}), rigOptions{})
+	for _, path := range []string{"/a-1.0.0.tgz", "/index"} {
+		c, err := r.dial(t.Context(), "tcp", "registry.example:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(c, "GET %s HTTP/1.0\r\nHost: registry.example\r\n\r\n", path)
+		if b, err := io.ReadAll(c); err == nil {
+			t.Errorf("%s looks whole: %q", path, b)
+		}
+		c.Close()
+	}
+}

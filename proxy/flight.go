@@ -81,6 +81,10 @@ type flight struct {
 	ctx    context.Context // ends when nobody waits any more
 	cancel context.CancelFunc
 
+	// landed is closed when the lock has been given back: until then other
+	// processes find the writer's file by its descriptor.
+	landed chan struct{}
+
 	// ready is closed when the fields below are set.
 	ready   chan struct{}
 	result  flightResult
@@ -130,7 +134,10 @@ func (p *Proxy) join(q *query, a asked) (*flight, bool) {
 			return f, false
 		}
 	}
-	f := &flight{p: p, id: id, ready: make(chan struct{}), readers: 1, length: -1, interim: make(chan interim, 8)}
+	f := &flight{
+		p: p, id: id, readers: 1, length: -1,
+		ready: make(chan struct{}), landed: make(chan struct{}), interim: make(chan interim, 8),
+	}
 	f.grown = sync.NewCond(&f.mu)
 	f.ctx, f.cancel = context.WithCancel(context.WithoutCancel(p.serving))
 	if p.flights.byKey == nil {
@@ -141,7 +148,10 @@ func (p *Proxy) join(q *query, a asked) (*flight, bool) {
 	if a.old != nil {
 		want.old, want.standby = &a.old.Meta, a.use.Standby
 	}
-	p.flights.running.Go(func() { f.lead(want) })
+	p.flights.running.Go(func() {
+		defer close(f.landed)
+		f.lead(want)
+	})
 	return f, true
 }
 
@@ -250,7 +260,7 @@ func (f *flight) leave() {
 		f.resp.Body.Close()
 	}
 	if f.file != nil {
-		f.whole()
+		<-f.landed
 		f.closeFiles()
 	}
 	f.cancel()

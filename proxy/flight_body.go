@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 
@@ -66,6 +67,9 @@ func (f *flight) takeBody(want fetch, body io.Reader, m *store.Meta) {
 	m.Header = m.Header.Clone()
 	if f.keepError() == nil {
 		err := f.verify.Check()
+		if err == nil && !f.keep.OK {
+			err = errors.New(f.keep.Reason)
+		}
 		if err == nil {
 			f.p.preserve(f.id.key, want.variant, f.writer.SHA256())
 			err = f.writer.Commit(f.id.key, want.variant, m)

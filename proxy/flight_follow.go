@@ -32,22 +32,35 @@ func (f *flight) lookOn(want fetch, p *store.Partial) {
 			return
 		}
 		var lock *store.Lock
-		if lock, p, err = f.p.Store.LockOrFollow(f.ctx, f.id.key, want.variant); err != nil {
+		if lock, p, err = f.lockOrFollow(want.variant); err == nil && p != nil && !f.same(p.Header, p.Length) {
+			p.Close() // of another version, or of plain http's
+			p = nil
+			lock, err = f.p.Store.Lock(f.ctx, f.id.key, want.variant)
+		}
+		switch {
+		case err != nil:
 			f.end(err)
 			return
-		}
-		if p == nil {
+		case p == nil:
 			want.lock = lock
 			f.takeOver(want)
 			lock.Unlock()
 			return
 		}
 		f.partials = append(f.partials, p)
-		if !f.same(p.Header, p.Length) {
-			f.end(errFollowed)
-			return
-		}
 	}
+}
+
+// lockOrFollow is that of the store, but for a body that comes over plain http:
+// an encrypted request waits until that is over, and fetches its own.
+func (f *flight) lockOrFollow(variant string) (*store.Lock, *store.Partial, error) {
+	lock, p, err := f.p.Store.LockOrFollow(f.ctx, f.id.key, variant)
+	if p != nil && f.id.scheme == "https" && p.Plain() {
+		p.Close()
+		lock, err = f.p.Store.Lock(f.ctx, f.id.key, variant)
+		return lock, nil, err
+	}
+	return lock, p, err
 }
 
 func (f *flight) endFollowed(kept *store.Meta, err error) {
@@ -102,10 +115,10 @@ func (f *flight) takeOver(want fetch) {
 	}
 	defer func() { resp.Body.Close() }()
 	m.Received = f.p.now()
-	keep := f.judge(want, resp)
+	f.keep = f.judge(want, resp)
 	f.coded = decode(want.req, resp)
 	kept := policy.KeptHeader(resp.Header)
-	if !keep.OK || resp.StatusCode != f.status || !f.same(kept, resp.ContentLength) {
+	if resp.StatusCode != f.status || !f.same(kept, resp.ContentLength) {
 		f.end(errFollowed)
 		return
 	}
@@ -118,7 +131,9 @@ func (f *flight) takeOver(want fetch) {
 	}
 	f.verify = policy.NewVerifier(want.digests(resp.Header, f.coded))
 	f.takenOver = true
-	f.publish(want, &m)
+	if f.keep.OK { // else the bytes are for those who have begun to read them
+		f.publish(want, &m)
+	}
 	f.takeBody(want, &comparing{r: resp.Body, with: f.file, left: f.size}, &m)
 }
 

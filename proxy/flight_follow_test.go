@@ -74,6 +74,29 @@ func TestFollowsAnotherRun(t *testing.T) {
 	}
 }
 
+// What comes over plain http is not followed by an encrypted request.
+func TestPlainIsNotFollowed(t *testing.T) {
+	o := &slowOrigin{body: bytes.Repeat([]byte("0123456789"), 50_000), more: make(chan struct{})}
+	first := newRig(t, o, rigOptions{})
+	second := newRig(t, text("encrypted"), rigOptions{dir: first.dir})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://registry.example/a-1.0.0.tgz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := first.client(false).Do(req) // which has a header, so that there is something to follow
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	got := make(chan answer, 1)
+	go func() { got <- second.get("https://registry.example/a-1.0.0.tgz") }()
+	time.AfterFunc(50*time.Millisecond, func() { close(o.more) })
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Error(err)
+	}
+	second.want(<-got, 200, "encrypted", Miss)
+}
+
 // When the first of them ends early, the second still gets every byte.
 func TestTakesOver(t *testing.T) {
 	o := &slowOrigin{body: bytes.Repeat([]byte("0123456789"), 50_000), more: make(chan struct{})}

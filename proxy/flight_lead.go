@@ -28,7 +28,7 @@ type fetch struct {
 // lead fetches the answer. It holds the document's lock, so that no other
 // process does the same.
 func (f *flight) lead(want fetch) {
-	lock, partial, err := f.p.Store.LockOrFollow(f.ctx, f.id.key, want.variant)
+	lock, partial, err := f.lockOrFollow(want.variant)
 	if partial != nil && (partial.Whole() || !f.p.reusable(&partial.Meta, want.url, want.req.Header)) {
 		// Who got all of it may be asking again.
 		partial.Close()
@@ -164,15 +164,15 @@ func (f *flight) receive(want fetch, resp *http.Response, m *store.Meta) {
 		f.takeText(want, resp, m)
 		return
 	}
-	defer resp.Body.Close()
 	f.setLength(resp.ContentLength)
 	var err error
 	f.writer, err = p.Store.Create()
 	if err != nil {
 		f.keep = policy.Keep{Reason: "could not be kept: " + err.Error()}
-		f.unkept(resp)
+		f.unkept(resp) // whoever claims the body closes it
 		return
 	}
+	defer resp.Body.Close()
 	f.file = f.writer.File()
 	f.verify = policy.NewVerifier(want.digests(resp.Header, coded))
 	if want.parts != nil {

@@ -85,11 +85,20 @@ func (f *flight) restOf(req *http.Request, resp *http.Response, m *store.Meta, h
 	if f.keepError() != nil {
 		return nil, errOther // what was sent is not all on the disk
 	}
+	if !sameValidators(m.Header, resp.Header) {
+		return nil, errOther // though it may begin alike
+	}
 	same := &comparing{r: resp.Body, with: f.writer.File(), left: have}
 	if _, err := io.CopyN(io.Discard, same, have); err != nil {
 		return nil, err
 	}
 	return resp.Body, nil
+}
+
+// sameValidators tells whether two answers claim to be of the same version: the
+// header of one must not be kept with the body of another.
+func sameValidators(a, b http.Header) bool {
+	return a.Get("ETag") == b.Get("ETag") && a.Get("Last-Modified") == b.Get("Last-Modified")
 }
 
 // comparing reads a body whose beginning must be that of a file.

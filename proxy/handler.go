@@ -22,6 +22,10 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.serveConnect(w, r)
 		return
 	}
+	if !r.ProtoAtLeast(1, 1) {
+		defer c.resetIfAborted()
+		w = finalOnly{w}
+	}
 	u, err := target(r, c)
 	if err != nil {
 		http.Error(w, "cachex: "+err.Error(), http.StatusBadRequest)
@@ -40,6 +44,34 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.pass(w, q, r.Method)
 	}
 }
+
+// resetIfAborted makes a broken answer to a client of HTTP/1.0 visible: without
+// length or chunks the end of the connection is that of the body.
+func (c *conn) resetIfAborted() {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if t, ok := c.Conn.(*net.TCPConn); ok {
+		t.SetLinger(0)
+		t.Close()
+	}
+	panic(cause)
+}
+
+// finalOnly takes out the interim answers, which HTTP/1.0 does not have (RFC
+// 9110 section 15.2).
+type finalOnly struct{ http.ResponseWriter }
+
+// WriteHeader sends the final header.
+func (w finalOnly) WriteHeader(status int) {
+	if status >= 200 {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Unwrap is for http.ResponseController.
+func (w finalOnly) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // target is the URL that a request is for: the name is the client's (Host, else
 // what its connection says), the port that of the connection.

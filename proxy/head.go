@@ -16,7 +16,7 @@ import (
 // It closes e, the stale one, which may be nil.
 func (p *Proxy) serveHead(w http.ResponseWriter, q *query, variant string, e *store.Entry, use policy.Use) {
 	if e == nil {
-		if m, err := p.Store.Note(q.key, variant); err == nil {
+		if m, err := p.note(q, variant); err == nil {
 			if noted := p.Policy.Judge(q.r.Header, p.answerOf(q, m, false), p.now()); noted.Fresh {
 				p.serveNote(w, q, m, Hit, noted)
 				return
@@ -52,6 +52,16 @@ func (p *Proxy) serveHead(w http.ResponseWriter, q *query, variant string, e *st
 	p.takeHead(w, q, variant, e, resp, m)
 }
 
+// note is a kept answer to HEAD that the request may get: not what came over
+// plain http when it is encrypted.
+func (p *Proxy) note(q *query, variant string) (*store.Meta, error) {
+	m, err := p.Store.Note(q.key, variant)
+	if err == nil && q.url.Scheme == "https" && m.Plain() {
+		return nil, &store.MissError{Reason: "kept from plain http"}
+	}
+	return m, err
+}
+
 func failure(resp *http.Response, err error) string {
 	if err != nil {
 		return err.Error()
@@ -61,7 +71,7 @@ func failure(resp *http.Response, err error) string {
 
 // serveNotedOrFail serves a stale note, or says what failed.
 func (p *Proxy) serveNotedOrFail(w http.ResponseWriter, q *query, variant string, err error) {
-	if m, gone := p.Store.Note(q.key, variant); gone == nil {
+	if m, gone := p.note(q, variant); gone == nil {
 		use := p.Policy.Judge(q.r.Header, p.answerOf(q, m, false), p.now())
 		if use.Standby {
 			use.Reason = "upstream failed: " + err.Error()
@@ -77,6 +87,11 @@ func (p *Proxy) serveNotedOrFail(w http.ResponseWriter, q *query, variant string
 func (p *Proxy) takeHead(w http.ResponseWriter, q *query, variant string, e *store.Entry, resp *http.Response, m store.Meta) {
 	if e != nil {
 		same := resp.StatusCode == http.StatusNotModified || resp.StatusCode == e.Status && describes(resp, e)
+		if same && q.url.Scheme == "http" && !e.Plain() {
+			// It says nothing about what came encrypted.
+			p.serveEntry(w, q, e, Revalidated, policy.Use{Reason: resp.Status, Age: -1})
+			return
+		}
 		if same {
 			if err := p.freshen(q.key, variant, e.Meta, resp.Header, m); err != nil {
 				p.Log.Debug("freshen", "err", err)
@@ -142,7 +157,7 @@ func (p *Proxy) serveNoted(w http.ResponseWriter, q *query, variant string) bool
 	if q.r.Method != http.MethodHead {
 		return false
 	}
-	m, err := p.Store.Note(q.key, variant)
+	m, err := p.note(q, variant)
 	if err != nil {
 		return false
 	}

@@ -124,6 +124,7 @@ func (r *rig) destination(c net.Conn) (netip.AddrPort, error) {
 	for range 1000 {
 		r.mu.Lock()
 		d, ok := r.dest[c.RemoteAddr().String()]
+		delete(r.dest, c.RemoteAddr().String()) // a later client may have that port
 		r.mu.Unlock()
 		if ok {
 			return d, nil

@@ -78,9 +78,10 @@ func serveContent(w http.ResponseWriter, r *http.Request, kept http.Header, cont
 		r = r.WithContext(r.Context())
 		r.Header = http.Header{}
 	}
-	if beyond(r.Header, content) {
+	if beyond(r.Header, content) || r.Header.Get("Range") != "" && empty(content) {
 		// A client that knows a newer and longer document than is kept, and
-		// asks for what follows of it (gem indexes), gets all there is.
+		// asks for what follows of it (gem indexes), gets all there is. Of an
+		// empty one net/http would send bytes "0--1/0" as the last bytes.
 		r = r.WithContext(r.Context())
 		r.Header = r.Header.Clone()
 		r.Header.Del("Range")
@@ -114,6 +115,11 @@ func beyond(req http.Header, content io.Seeker) bool {
 	}
 	size, err := content.Seek(0, io.SeekEnd)
 	return err == nil && from >= size
+}
+
+func empty(content io.Seeker) bool {
+	size, err := content.Seek(0, io.SeekEnd)
+	return err == nil && size == 0
 }
 
 func copyHeader(to, from http.Header) {

@@ -94,12 +94,12 @@ func (s *Store) look(k Key, variant string) (*Entry, error) {
 }
 
 // noteTime writes down a body's new time, which only spares the next digest.
-// Whoever has the lock is about to write newer metadata.
+// Whoever is editing is about to write newer metadata.
 func (s *Store) noteTime(k Key, variant string, fi fs.FileInfo, m *Meta) {
 	if s.readOnly {
 		return
 	}
-	l, err := s.tryLock(lockName(k, variant))
+	l, err := s.tryLock(editName(k, variant))
 	if err != nil || l == nil {
 		return
 	}
@@ -231,6 +231,7 @@ func (s *Store) Touch(k Key, variant string, m Meta) error {
 	if s.readOnly {
 		return ErrReadOnly
 	}
+	defer s.edit(k, variant).Unlock()
 	if m.HasFile() {
 		f, fi, err := s.openBody(k.Name(variant))
 		if err != nil {
@@ -240,6 +241,8 @@ func (s *Store) Touch(k Key, variant string, m Meta) error {
 		if m.Size != fi.Size() || !m.ModTime.Equal(fi.ModTime()) {
 			return fmt.Errorf("%s was changed", k.Name(variant))
 		}
+	} else if status, err := s.link(k.Name(variant)); err != nil || status != strconv.Itoa(m.Status) {
+		return fmt.Errorf("%s was changed", k.Name(variant))
 	}
 	return s.writeMeta(k, variant, &m)
 }

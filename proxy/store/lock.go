@@ -18,9 +18,10 @@ import (
 // metadata are in place, and names the document. A file that nobody holds is
 // therefore the trace of a killed process: sweep mends what that one left.
 type Lock struct {
-	store *Store
-	file  *os.File
-	name  string
+	store     *Store
+	file      *os.File
+	name      string
+	published *Writer // nil without
 }
 
 // lockPoll is how often a lock that another process holds is tried again.
@@ -136,16 +137,32 @@ func (l *Lock) Unlock() {
 	if l == nil || l.file == nil {
 		return
 	}
+	l.tellKept()
 	l.store.root.Remove(l.name)
 	l.file.Close()
 	l.file = nil
 }
 
+// edit is the right to change an answer's file and metadata, which only make
+// sense together. Unlike a Lock it is held for a moment alone, by all who write
+// either, under whatever Lock or none: answers to HEAD, requests that
+// invalidate, and fetches that turn out to be of another variant have none.
+func (s *Store) edit(k Key, variant string) *Lock {
+	l, _, err := s.waitLock(context.Background(), editName(k, variant), nil)
+	if err != nil {
+		return &Lock{} // a directory that can't be written to: what follows says so
+	}
+	return l
+}
+
+func editName(k Key, variant string) string { return lockName(k, variant) + "-edit" }
+
 // writing tells whether a document is being changed, or was when a process
 // died: then its file may lack its metadata.
 func (s *Store) writing(k Key, variant string) bool {
-	_, err := s.root.Lstat(lockName(k, variant))
-	return err == nil
+	_, err1 := s.root.Lstat(lockName(k, variant))
+	_, err2 := s.root.Lstat(editName(k, variant))
+	return err1 == nil || err2 == nil
 }
 
 // sweep mends what killed processes left: a body whose metadata never came

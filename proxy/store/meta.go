@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"strings"
 	"time"
 )
 
@@ -102,6 +103,9 @@ func (s *Store) writeMeta(k Key, variant string, m *Meta) error {
 func (s *Store) renameInto(from, to string) error {
 	err := s.root.Rename(from, to)
 	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := deep(strings.TrimPrefix(to, metaDir+"/")); err != nil {
 		return err
 	}
 	if err := s.root.MkdirAll(path.Dir(to), 0o755); err != nil {

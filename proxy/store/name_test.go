@@ -119,3 +119,18 @@ func FuzzName(f *testing.F) {
 		}
 	})
 }
+
+// A name with thousands of folders is refused before any of them is made.
+func TestDeepNames(t *testing.T) {
+	r := newRig(t)
+	for folders, want := range map[int]bool{maxFolders - 1: true, maxFolders: false, 50 * maxFolders: false} {
+		target := strings.Repeat("/n", folders) + "/x" // below the host's
+		if err := commit(r.Store, target, "body"); (err == nil) != want {
+			t.Errorf("%d folders: %v", folders, err)
+		}
+		if err := r.PutStatus(key(target+"s"), "", metaOf(key(target+"s"), 404)); (err == nil) != want {
+			t.Errorf("%d folders, an error: %v", folders, err)
+		}
+	}
+	r.clean()
+}

@@ -13,9 +13,8 @@ type Partial struct {
 	Variant  string // under which it will be kept
 	Length   int64  // announced, -1 when unknown
 	File     *os.File
-	store    *Store
-	key      Key
 	lockFile *os.File
+	said     []byte // the lock's file, as long as its writer has the lock
 }
 
 // published is the second line of a lock's file: where other processes of this
@@ -44,7 +43,34 @@ func (l *Lock) Publish(w *Writer, variant string, m *Meta, length int64) error {
 		return err
 	}
 	_, err = l.file.WriteAt(append(append([]byte("\n"), b...), '\n'), fi.Size())
+	l.published = w
 	return err
+}
+
+// tellKept writes the third line of a lock's file: that the published body is
+// whole, and what it is. The kept file itself does not tell: it may be replaced
+// or removed before those who follow look.
+func (l *Lock) tellKept() {
+	if l.published == nil || l.published.kept == nil {
+		return
+	}
+	b, err := json.Marshal(l.published.kept)
+	fi, serr := l.file.Stat()
+	if err == nil && serr == nil {
+		l.file.WriteAt(append(b, '\n'), fi.Size()) // or they fetch it themselves
+	}
+}
+
+// kept reads that line.
+func (p *Partial) kept() *Meta {
+	b := make([]byte, 2*maxLock)
+	n, _ := p.lockFile.ReadAt(b, 0) // a short file is the rule
+	line, mine := bytes.CutPrefix(b[:n], p.said)
+	var m Meta
+	if !mine || json.Unmarshal(line, &m) != nil {
+		return nil
+	}
+	return &m
 }
 
 // follow finds the body that the holder of a lock has published; nil when there
@@ -76,7 +102,7 @@ func (s *Store) openPublished(k Key, lock *os.File) *Partial {
 	if err != nil {
 		return nil // another machine's, or another user's
 	}
-	p := &Partial{Meta: at.Meta, Variant: at.Variant, Length: at.Length, File: f, store: s, key: k, lockFile: lock}
+	p := &Partial{Meta: at.Meta, Variant: at.Variant, Length: at.Length, File: f, lockFile: lock, said: bytes.Clone(b[:n])}
 	// Process ids are used again: what was opened must be a body of this
 	// directory whose writer holds the lock still.
 	if !s.inTemp(f) || p.ended() {
@@ -97,8 +123,16 @@ func (s *Store) inTemp(f *os.File) bool {
 	return err == nil && sameDevice(fi, dir)
 }
 
-// ended tells whether the writer has given its lock back, or has died.
-func (p *Partial) ended() bool { return unlocked(p.lockFile) }
+// ended tells whether the writer has given its lock back, or has died. Then the
+// next one may have the lock already, and with it the file.
+func (p *Partial) ended() bool {
+	if unlocked(p.lockFile) {
+		return true
+	}
+	b := make([]byte, len(p.said))
+	_, err := p.lockFile.ReadAt(b, 0)
+	return err != nil || !bytes.Equal(b, p.said)
+}
 
 // Whole tells whether all bytes that were announced are there.
 func (p *Partial) Whole() bool {
@@ -112,20 +146,7 @@ func (p *Partial) Ended() (ended bool, kept *Meta) {
 	if !p.ended() {
 		return false, nil
 	}
-	e, err := p.store.Get(p.key, p.Variant)
-	if err != nil {
-		return true, nil
-	}
-	defer e.Close()
-	if e.File == nil {
-		return true, nil
-	}
-	named, err1 := e.File.Stat()
-	mine, err2 := p.File.Stat()
-	if err1 != nil || err2 != nil || !os.SameFile(named, mine) {
-		return true, nil
-	}
-	return true, &e.Meta
+	return true, p.kept()
 }
 
 // Close releases the file.

@@ -55,6 +55,9 @@ func TestFollow(t *testing.T) {
 			t.Error("ended with the lock held")
 		}
 		l.Unlock()
+		if err := mine.Remove(k, ""); err != nil { // which makes no difference
+			t.Fatal(err)
+		}
 		if ended, whole := p.Ended(); !ended || (whole != nil) != kept || kept && whole.Size != 6 {
 			t.Errorf("kept %v: ended %v, whole %v", kept, ended, whole)
 		}
@@ -105,5 +108,35 @@ func TestFollowDoubts(t *testing.T) {
 	}
 	if p := theirs.follow(k, name); p != nil {
 		t.Error("followed a device")
+	}
+}
+
+// The lock of a process that died goes to the next one, with its file. Who
+// followed the first does not take the second's body for the first's.
+func TestFollowTheDead(t *testing.T) {
+	dir := t.TempDir()
+	mine, theirs := openDir(t, dir, false), openDir(t, dir, false)
+	k := key("/a")
+	l, w, _ := held(t, mine, k)
+	defer w.Close()
+	io.WriteString(w, "abc")
+	_, p, err := theirs.LockOrFollow(t.Context(), k, "")
+	if err != nil || p == nil {
+		t.Fatalf("%v, %v", p, err)
+	}
+	defer p.Close()
+	l.file.Close() // as the kernel does it
+	l2, w2, m := held(t, mine, k)
+	defer w2.Close()
+	if ended, whole := p.Ended(); !ended || whole != nil {
+		t.Errorf("with the next writer at work: ended %v, whole %v", ended, whole)
+	}
+	io.WriteString(w2, "abcdef")
+	if err := w2.Commit(k, "", m); err != nil {
+		t.Fatal(err)
+	}
+	l2.Unlock()
+	if ended, whole := p.Ended(); !ended || whole != nil {
+		t.Errorf("after the next writer: ended %v, whole %v", ended, whole)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // The store's own folders. None can clash with a host: a host's leading dot is
@@ -78,6 +79,7 @@ func (s *Store) prepare() error {
 			return err
 		}
 		s.sweep()
+		s.sweepTemp(time.Now())
 	}
 	return s.loadSalt()
 }

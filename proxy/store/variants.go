@@ -23,9 +23,9 @@ func (s *Store) VaryBy(k Key, base string) [][]string {
 const maxVaryBy = 8
 
 // AddVaryBy notes at the main answer that a variant beside it was selected by
-// the named fields. The caller holds no lock that this needs: what is lost to a
-// race is a miss.
+// the named fields.
 func (s *Store) AddVaryBy(k Key, base string, names []string) error {
+	defer s.edit(k, base).Unlock()
 	m, err := s.readMeta(k, base)
 	if err != nil {
 		return err
@@ -76,14 +76,19 @@ func (s *Store) Invalidate(k Key) error {
 	}
 	var errs error
 	for _, v := range s.Variants(k) {
-		m, err := s.readMeta(k, v)
-		if err != nil || m.Invalid {
-			continue
-		}
-		m.Invalid = true
-		errs = errors.Join(errs, s.writeMeta(k, v, m))
+		errs = errors.Join(errs, s.invalidate(k, v))
 	}
 	return errs
+}
+
+func (s *Store) invalidate(k Key, variant string) error {
+	defer s.edit(k, variant).Unlock()
+	m, err := s.readMeta(k, variant)
+	if err != nil || m.Invalid {
+		return nil // nothing that could be used
+	}
+	m.Invalid = true
+	return s.writeMeta(k, variant, m)
 }
 
 // noteVariant is where answers to HEAD are kept when the document itself is

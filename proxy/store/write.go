@@ -23,6 +23,7 @@ type Writer struct {
 	temp  string // name of the temporary file, "" while it has none
 	sum   hash.Hash
 	size  int64
+	kept  *Meta // nil before Commit
 }
 
 // Create begins a body. The file has no name until Commit where the file
@@ -85,13 +86,19 @@ func (w *Writer) Commit(k Key, variant string, m *Meta) error {
 		return err
 	}
 	m.Size, m.SHA256, m.ModTime, m.Body = w.size, w.SHA256(), fi.ModTime(), nil
+	defer s.edit(k, variant).Unlock()
 	m.VaryBy = s.VaryBy(k, variant)
 	if err := s.place(w.temp, k.Name(variant)); err != nil {
 		w.Abort()
 		return err
 	}
 	w.temp = ""
-	return s.writeMeta(k, variant, m)
+	if err := s.writeMeta(k, variant, m); err != nil {
+		return err
+	}
+	kept := *m
+	w.kept = &kept
+	return nil
 }
 
 // maxStatusBody bounds the text of an error answer that is kept for replay.
@@ -107,12 +114,13 @@ func (s *Store) PutStatus(k Key, variant string, m *Meta) error {
 		m.Body = m.Body[:maxStatusBody]
 	}
 	m.Size, m.SHA256 = int64(len(m.Body)), ""
-	m.VaryBy = s.VaryBy(k, variant)
 	if len(m.Body) > 0 {
 		sum := sha256.Sum256(m.Body)
 		m.SHA256 = hex.EncodeToString(sum[:])
 	}
 	temp := tempDir + "/" + randomName()
+	defer s.edit(k, variant).Unlock()
+	m.VaryBy = s.VaryBy(k, variant)
 	if err := s.root.Symlink(strconv.Itoa(m.Status), temp); err != nil {
 		return err
 	}
@@ -138,6 +146,19 @@ func (s *Store) Remove(k Key, variant string) error {
 	return err
 }
 
+// maxFolders bounds how deep a document may lie. Making folders one in another
+// takes time by the square of their number: an URL of 8 KiB, "/n/n/n…", would
+// cost half a minute.
+const maxFolders = 500
+
+// deep says that a name is too deep to be kept.
+func deep(name string) error {
+	if n := strings.Count(name, "/"); n > maxFolders {
+		return fmt.Errorf("its name has %d folders, more than %d", n, maxFolders)
+	}
+	return nil
+}
+
 // placings is how often a document is placed while other writers turn what is
 // there into folders. Each of them does so once.
 const placings = 5
@@ -145,7 +166,10 @@ const placings = 5
 // place renames a temporary file to a document's name, which may be a folder
 // already, or lie below what is a document so far.
 func (s *Store) place(temp, name string) error {
-	var err error
+	err := deep(name)
+	if err != nil {
+		return err
+	}
 	for range placings {
 		at := name
 		if fi, lerr := s.root.Lstat(name); lerr == nil && fi.IsDir() {
