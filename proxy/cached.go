@@ -135,6 +135,9 @@ func (p *Proxy) refresh(q *query, variant string, old *store.Meta) {
 	}
 	p.flights.running.Go(func() {
 		<-f.ready
+		f.mu.Lock()
+		f.tail.idle++ // nobody reads
+		f.mu.Unlock()
 		f.whole()
 		f.leave()
 	})

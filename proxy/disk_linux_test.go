@@ -87,7 +87,7 @@ func TestFullDisk(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, uint64(10+i)))
 			for n := range soak(t, 300) / 4 {
 				// Now and then what others may be fetching at the moment.
-				path := fmt.Sprintf("/pkg/-/pkg-%d.%d.0.tgz", pick(rng, i, i, 9), n)
+				path := fmt.Sprintf("/pkg/-/pkg-%d.%d.0.tgz", pick(rng, i, 9), n)
 				if err := fetchOne(c, "http://registry.example"+path, artifact(path)); err != nil {
 					t.Errorf("seed %d: %s: %v; recorded: %s", seed, path, err, h.said(path))
 				}

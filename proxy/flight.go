@@ -55,7 +55,7 @@ func (fs *flights) stop() {
 // abandon ends the fetch, unless all bytes are in: then only the commit is left.
 func (f *flight) abandon() {
 	f.mu.Lock()
-	whole := f.length >= 0 && f.received >= f.length
+	whole := f.length >= 0 && f.received >= f.length && f.keepErr == nil
 	f.mu.Unlock()
 	if !whole {
 		f.cancel()
@@ -119,9 +119,8 @@ type flight struct {
 	coded    bool // a coding that we asked for was undone
 	// takenOver is set when the beginning of the body came by another process.
 	takenOver bool
-	local     int64       // bytes of the body that were kept before, as parts
-	spill     chan []byte // where bytes go when the disk is full
-	spilled   bool        // a reader has spill
+	local     int64 // bytes of the body that were kept before, as parts
+	tail      tail  // what found no room in the file
 }
 
 // join returns the flight for a query, and whether this query began it.
@@ -218,6 +217,7 @@ func (f *flight) fill() {
 	ask := f.readers > 0 && !f.done && f.length >= 0 && f.length <= nearRange
 	if ask {
 		f.readers++
+		f.tail.idle++
 		f.p.flights.filling.Add(1)
 	}
 	f.mu.Unlock()
@@ -249,6 +249,7 @@ func (f *flight) leave() {
 	f.mu.Lock()
 	f.readers--
 	last := f.readers == 0
+	f.grown.Broadcast() // whoever waits for this one
 	f.mu.Unlock()
 	if !last {
 		return

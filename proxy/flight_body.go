@@ -111,41 +111,26 @@ func (f *flight) copyBody(body io.Reader) error {
 // appendError tells that not the network but our side has failed.
 type appendError struct{ error }
 
-// append adds bytes to the file, or, when the disk is full, hands them to one
-// reader: a full disk must not fail a build.
+// append adds bytes to the file. When the disk is full it hands them to the
+// readers: a full disk must not fail a build.
 func (f *flight) append(b []byte) error {
 	f.verify.Write(b)
-	if f.keepErr == nil {
-		n, err := f.writer.Write(b)
-		f.grow(f.writer.File(), f.writer.Size())
-		f.mu.Lock()
-		f.received += int64(len(b))
-		if err != nil {
-			f.keepErr = err
-			f.spill = make(chan []byte)
-		}
-		f.grown.Broadcast()
-		f.mu.Unlock()
-		if err == nil {
-			return nil
-		}
-		if f.partials != nil {
-			return err // readers may be ahead of what would be handed to them
-		}
-		f.p.flights.forget(f)
-		b = b[n:]
-	} else {
-		f.mu.Lock()
-		f.received += int64(len(b))
-		f.mu.Unlock()
+	if f.keepErr != nil {
+		return f.hand(b)
 	}
-	rest := append([]byte(nil), b...)
-	select {
-	case f.spill <- rest:
+	n, err := f.writer.Write(b)
+	f.grow(f.writer.File(), f.writer.Size())
+	f.mu.Lock()
+	f.received += int64(n)
+	f.keepErr = err
+	f.tail.at = f.writer.Size()
+	f.grown.Broadcast()
+	f.mu.Unlock()
+	if err == nil {
 		return nil
-	case <-f.ctx.Done():
-		return f.ctx.Err()
 	}
+	f.p.flights.forget(f) // who comes now would not get what is no longer there
+	return f.hand(b[n:])
 }
 
 // end tells all readers that no more will come.
@@ -153,9 +138,6 @@ func (f *flight) end(err error) {
 	f.p.flights.forget(f)
 	f.mu.Lock()
 	f.done, f.bodyErr = true, err
-	if f.spill != nil {
-		close(f.spill)
-	}
 	f.grown.Broadcast()
 	f.mu.Unlock()
 }

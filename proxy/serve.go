@@ -175,6 +175,7 @@ func (p *Proxy) serveFlight(w http.ResponseWriter, q *query, f *flight, leads bo
 	mark(w.Header(), missStatus(q, a, !leads))
 	out := &responseMeter{ResponseWriter: w}
 	body := f.reader(q.r.Context())
+	defer body.close()
 	err := error(nil)
 	switch {
 	case f.text != nil || f.status >= 300 || f.status == http.StatusNoContent:
