@@ -150,6 +150,17 @@ func TestConcurrentMisses(t *testing.T) {
 	if n := served.Load(); n != 1 {
 		t.Errorf("the origin was asked %d times", n)
 	}
+	r.stop()
+	misses, network := 0, int64(0)
+	for _, x := range r.seen {
+		network += x.Network
+		if x.Outcome == Miss {
+			misses++
+		}
+	}
+	if misses != 1 || network != int64(len(big)) {
+		t.Errorf("the account has %d misses and %d bytes from the network for one download of %d", misses, network, len(big))
+	}
 }
 
 func TestTruncatedAnswerIsNotKept(t *testing.T) {

@@ -119,6 +119,8 @@ type flight struct {
 	coded    bool // a coding that we asked for was undone
 	// takenOver is set when the beginning of the body came by another process.
 	takenOver bool
+	shared    int64 // bytes that are in a request's account
+	accounted bool  // some request's account has this flight
 	local     int64 // bytes of the body that were kept before, as parts
 	tail      tail  // what found no room in the file
 }
@@ -299,6 +301,19 @@ func (f *flight) finish(r flightResult) {
 		f.p.flights.forget(f)
 	}
 	close(f.ready)
+}
+
+// share is how many bytes of the body are in nobody's account yet, and whether
+// this is the first account of it: the accounts of all requests together are
+// what came from the network.
+func (f *flight) share() (n int64, first bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n = max(0, f.received-f.local-f.shared)
+	f.shared += n
+	first = !f.accounted
+	f.accounted = true
+	return n, first
 }
 
 // network is how many bytes of the body there are so far.

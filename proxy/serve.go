@@ -188,7 +188,8 @@ func (p *Proxy) serveFlight(w http.ResponseWriter, q *query, f *flight, leads bo
 		err = p.stream(out, f.status, body, f.length)
 	}
 	x.bytes = out.n
-	x.network = max(0, f.network()-f.local)
+	var first bool
+	x.network, first = f.share()
 	x.ex.SHA256 = f.digest()
 	if err != nil {
 		x.finish(Error, err.Error(), out.status)
@@ -199,7 +200,9 @@ func (p *Proxy) serveFlight(w http.ResponseWriter, q *query, f *flight, leads bo
 		return
 	}
 	o, reason := Miss, a.why
-	if f.partials != nil && x.network == 0 {
+	if !first && x.network == 0 {
+		o, reason = Hit, "downloaded for another request"
+	} else if f.partials != nil && x.network == 0 {
 		// Its bytes are in the account of the process that fetched them.
 		o, reason = Hit, "downloaded by another run"
 	} else if keepErr := f.keepError(); keepErr != nil {
