@@ -66,3 +66,13 @@ func TestRedirectForACookie(t *testing.T) {
 		loop.wantOutcome(Miss)
 	}
 }
+
+// TestRedirectToNowhere: a redirect without a Location is an answer like others.
+func TestRedirectToNowhere(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=60")
+		w.WriteHeader(http.StatusTemporaryRedirect)
+	}), rigOptions{mode: "rfc9111"})
+	r.want(r.get(host+"/x"), 307, "", Miss)
+	r.want(r.get(host+"/x"), 307, "", Hit)
+}

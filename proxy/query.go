@@ -208,6 +208,7 @@ func (p *Proxy) hasTarget(q *query, e *store.Entry) bool {
 
 // leadsBack tells of a redirect to the same document. To https it is another.
 func leadsBack(u *url.URL, status int, answer http.Header) bool {
-	to, err := u.Parse(answer.Get("Location"))
-	return isRedirect(status) && err == nil && to.Scheme == u.Scheme && store.KeyOf(to) == store.KeyOf(u)
+	location := answer.Get("Location")
+	to, err := u.Parse(location)
+	return isRedirect(status) && location != "" && err == nil && to.Scheme == u.Scheme && store.KeyOf(to) == store.KeyOf(u)
 }
