@@ -235,12 +235,9 @@ func (f *flight) fill() {
 
 // whole waits for the end of a body that goes to a file.
 func (f *flight) whole() {
-	if f.file == nil {
-		return
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for !f.done {
+	for f.file != nil && !f.done {
 		f.grown.Wait()
 	}
 }
@@ -262,7 +259,10 @@ func (f *flight) leave() {
 	if f.result == flightUnkept && f.claim() {
 		f.resp.Body.Close()
 	}
-	if f.file != nil {
+	f.mu.Lock()
+	filed := f.file != nil
+	f.mu.Unlock()
+	if filed {
 		<-f.landed
 		f.closeFiles()
 	}
