@@ -33,7 +33,7 @@ type op struct {
 // often it comes.
 var kinds = []string{
 	"get", "get", "get", "get", "head", "range", "range", "range", "condition", "condition", "resume", "resume", "resume blindly",
-	"leave", "leave", "crowd", "HTTP/1.0", "gzip", "no-cache", "remove",
+	"leave", "leave", "crowd", "HTTP/1.0", "gzip", "no-cache", "remove", "remove", "remove",
 }
 
 func newOp(rng *rand.Rand, documents []*paper, houses int) op {
