@@ -50,7 +50,7 @@ func scaleProxy(tb testing.TB, dir string) *Proxy {
 	return p
 }
 
-const scaleBody = "a kilobyte is what most of a registry's documents have, more or less"
+const scaleBody = "the bytes of a document"
 
 func scalePath(i int) string {
 	return fmt.Sprintf("/%02x/pkg-%d/-/pkg-%d-1.0.0.tgz", i%256, i/256%256, i)
@@ -97,51 +97,39 @@ func BenchmarkMiss(b *testing.B) {
 	}
 }
 
-// BenchmarkHit is what a hit costs among a thousand entries, and among a million
-// with CACHEX_SCALE=1000000. They lie as those of registries do.
-func BenchmarkHit(b *testing.B) {
-	sizes := []int{1000}
-	if v := os.Getenv("CACHEX_SCALE"); v != "" {
-		n, err := strconv.Atoi(v)
-		if err != nil {
-			b.Fatalf("CACHEX_SCALE: %v", err)
-		}
-		sizes = append(sizes, n)
+// BenchmarkOpen is what it takes to open a directory, and BenchmarkHitInTree to
+// serve from it, when its entries lie as those of registries do (see entries).
+func BenchmarkOpen(b *testing.B) {
+	for _, n := range entries() {
+		dir := b.TempDir()
+		fillStore(b, dir, n)
+		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				s, err := store.Open(dir, false)
+				if err != nil {
+					b.Fatal(err)
+				}
+				s.Close()
+			}
+		})
 	}
-	for _, n := range sizes {
+}
+
+// BenchmarkHitInTree looks up entries that are far from one another.
+func BenchmarkHitInTree(b *testing.B) {
+	for _, n := range entries() {
 		dir := b.TempDir()
 		fillStore(b, dir, n)
 		p := scaleProxy(b, dir)
-		before := heap()
-		b.Run(strconv.Itoa(n), func(b *testing.B) {
+		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				// Far from one another, so that each is looked up anew.
 				a := asking(p, scalePath(i*7919%n))
 				if a.Code != http.StatusOK || a.Header().Get("Cache-Status") != "cachex; hit" {
 					b.Fatalf("%d %v", a.Code, a.Header())
 				}
 			}
 		})
-		b.Logf("%d entries: the heap has grown by %d KB", n, (heap()-before)>>10)
-	}
-}
-
-// BenchmarkOpen is what it takes to open a directory of a thousand entries, or
-// CACHEX_SCALE.
-func BenchmarkOpen(b *testing.B) {
-	n := 1000
-	if v, err := strconv.Atoi(os.Getenv("CACHEX_SCALE")); err == nil {
-		n = v
-	}
-	dir := b.TempDir()
-	fillStore(b, dir, n)
-	for b.Loop() {
-		s, err := store.Open(dir, false)
-		if err != nil {
-			b.Fatal(err)
-		}
-		s.Close()
 	}
 }
 
