@@ -32,8 +32,10 @@ func (f *flight) lookOn(want fetch, p *store.Partial) {
 			return
 		}
 		var lock *store.Lock
-		if lock, p, err = f.lockOrFollow(want.variant); err == nil && p != nil && !f.same(p.Header, p.Length) {
-			p.Close() // of another version, or of plain http's
+		if lock, p, err = f.lockOrFollow(want.variant); err == nil && p != nil && (strongValidator(p.Header) == "" || !f.same(p.Header, p.Length)) {
+			// Another version, or plain http's, or it cannot be told: bytes of two
+			// versions must not be put together. What is taken over is compared.
+			p.Close()
 			p = nil
 			lock, err = f.p.Store.Lock(f.ctx, f.id.key, want.variant)
 		}

@@ -8,17 +8,22 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"cachex/proxy/store"
 )
 
 // slowOrigin sends a body in two halves, the second when it is told to.
 type slowOrigin struct {
 	body []byte
 	more chan struct{}
+	bare bool // nothing tells which version it is
 }
 
 func (o *slowOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(o.body)))
-	w.Header().Set("ETag", `"1"`)
+	if !o.bare {
+		w.Header().Set("ETag", `"1"`)
+	}
 	w.Write(o.body[:len(o.body)/2])
 	http.NewResponseController(w).Flush()
 	select {
@@ -117,4 +122,58 @@ func TestTakesOver(t *testing.T) {
 	if x := second.seen[0]; x.Outcome != Miss || x.Network != int64(len(o.body)) {
 		t.Errorf("the second run's account: %+v", x)
 	}
+}
+
+// Who followed a download that ended does not go on with that of another
+// version, which the next run has begun, when nothing tells the two apart:
+// halves of two are neither.
+func TestFollowsNoOtherVersion(t *testing.T) {
+	o := &slowOrigin{body: bytes.Repeat([]byte("1"), 500_000), more: make(chan struct{}), bare: true}
+	first := newRig(t, o, rigOptions{})
+	second := newRig(t, o, rigOptions{dir: first.dir})
+	ctx, cancel := context.WithCancel(t.Context())
+	body1, _ := startReading(t, ctx, first, 250_000)
+	body2, _ := startReading(t, t.Context(), second, 250_000)
+	defer body2.Close()
+	third := make(chan error)
+	waiting := make(chan struct{})
+	go func() {
+		third <- otherVersion(t.Context(), first.proxy.Store, bytes.Repeat([]byte("2"), 500_000), waiting)
+	}()
+	<-waiting
+	cancel()
+	body1.Close()
+	time.AfterFunc(200*time.Millisecond, func() { close(o.more) })
+	rest, err := io.ReadAll(body2)
+	if bytes.ContainsRune(rest, '2') {
+		t.Errorf("half of the first and then %d bytes to the end of the second, %v", len(rest), err)
+	}
+	if err := <-third; err != nil {
+		t.Error(err)
+	}
+}
+
+// otherVersion is the next run in line: it has another version, at once.
+func otherVersion(ctx context.Context, s *store.Store, body []byte, waiting chan<- struct{}) error {
+	k := store.Key{Host: "registry.example", Target: "/a-1.0.0.tgz"}
+	close(waiting)
+	w, err := s.Create()
+	if err != nil {
+		return err
+	}
+	defer w.Close() // after Unlock, as the contract of Publish wants it
+	l, err := s.Lock(ctx, k, "")
+	if err != nil {
+		return err
+	}
+	defer l.Unlock()
+	m := &store.Meta{URL: k.URL("https"), Status: http.StatusOK, Header: http.Header{}, Received: time.Now()}
+	if err := l.Publish(w, "", m, int64(len(body))); err != nil {
+		return err
+	}
+	if _, err := w.Write(body); err != nil {
+		return err
+	}
+	time.Sleep(100 * time.Millisecond) // for who follows to look
+	return w.Commit(k, "", m)
 }
