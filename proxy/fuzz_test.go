@@ -202,7 +202,7 @@ func FuzzUpstream(f *testing.F) {
 		"HTTP/1.1 302 Found\r\nLocation: ../../x?Signature=1\r\nContent-Length: 0\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
 		"HTTP/1.1 200 OK\r\nContent-Length: 50\r\nSet-Cookie: a=b\r\nAge: -1\r\nDate: x\r\n\r\nshort",
-		"HTTP/1.1 503 x\r\nRetry-After: 99999999999\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 204 No\r\nRepr-Digest: sha-256=:x:\r\n\r\n",
+		"HTTP/1.1 503 x\r\nRetry-After: 99999999999\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 204 No\r\nRepr-Digest: sha-256=:x:\r\n\r\n", "HTTP/1.1 -00 x\r\n\r\nx",
 		"HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm=\"https://a/token\",service=\"b\"\r\nContent-Length: 2\r\n\r\n{}",
 	} {
 		f.Add([]byte(s), uint8(0))

@@ -114,7 +114,7 @@ func (p *Proxy) serveBatch(w http.ResponseWriter, q *query) {
 	}
 	q.body = body
 	requested := p.now()
-	resp, err := p.Upstream.RoundTrip(p.outgoing(q.r.Context(), q))
+	resp, err := p.roundTrip(p.outgoing(q.r.Context(), q))
 	if err == nil && resp.StatusCode < 500 {
 		defer resp.Body.Close()
 		p.relayBatch(w, q, resp, requested)

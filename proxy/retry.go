@@ -112,13 +112,24 @@ func (p *Proxy) send(req *http.Request) (*http.Response, error) {
 		}
 		r.Body = body
 	}
-	resp, err := p.Upstream.RoundTrip(r)
+	resp, err := p.roundTrip(r)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
 	resp.Body = newGuarded(resp.Body, cancel, p.stall())
 	return resp, nil
+}
+
+// roundTrip sends a request. net/http reads statuses such as 000 and "-00", and
+// panics when it is to write them.
+func (p *Proxy) roundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := p.Upstream.RoundTrip(r)
+	if err == nil && resp.StatusCode < 100 {
+		resp.Body.Close()
+		return nil, fmt.Errorf("upstream sent the status %q", resp.Status)
+	}
+	return resp, err
 }
 
 func (p *Proxy) stall() time.Duration {
@@ -216,7 +227,7 @@ type reading struct {
 func (t reading) RoundTrip(r *http.Request) (*http.Response, error) {
 	readOnly := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if !readOnly || r.Body != nil && r.Body != http.NoBody || r.Header.Get("Upgrade") != "" {
-		return t.p.Upstream.RoundTrip(r)
+		return t.p.roundTrip(r)
 	}
 	resp, err := t.p.fetch(r, maxTries)
 	if g, ok := bodyOf(resp); ok {

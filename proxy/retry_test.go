@@ -254,3 +254,17 @@ func TestNetworkGoesAway(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// A status that is none is an error of upstream's, which the client is told.
+func TestStatusBelow100(t *testing.T) {
+	for _, status := range []string{"000", "-00", "099"} {
+		r, o := strictRig(t)
+		o.answer = sends("HTTP/1.1 " + status + " x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello")
+		for _, method := range []string{"GET", "HEAD", "POST"} {
+			a := r.raw(t, []byte(method+" /a-1.0.0.tgz HTTP/1.1\r\nHost: registry.example\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), 1)
+			if len(a) != 1 || a[0].StatusCode != http.StatusBadGateway {
+				t.Errorf("%s, %s: %v", status, method, a)
+			}
+		}
+	}
+}

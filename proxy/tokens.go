@@ -134,7 +134,7 @@ func (p *Proxy) askToken(q *query, form []byte) (*http.Response, error) {
 	req.Header.Set("Accept-Encoding", "identity")
 	if q.r.Method == http.MethodPost { // sent once, as every request that may write
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(form)), int64(len(form))
-		return p.Upstream.RoundTrip(req)
+		return p.roundTrip(req)
 	}
 	return p.fetch(req, maxTries)
 }
