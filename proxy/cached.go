@@ -79,7 +79,8 @@ func (p *Proxy) serveFetched(w http.ResponseWriter, q *query, a asked) bool {
 	if !f.await(w, q, leads) {
 		closeEntry(a.old)
 		q.x.finish(Error, "the client went away", 0)
-		return true
+		// One that has only ended its sending side would get an empty 200.
+		panic(http.ErrAbortHandler)
 	}
 	switch f.result {
 	case flightStored:

@@ -115,9 +115,7 @@ func (p *Proxy) finishPart(q *query, why string, status int, err error) {
 	switch {
 	case err != nil:
 		q.x.finish(Error, err.Error(), status)
-		if q.r.Context().Err() == nil {
-			panic(http.ErrAbortHandler)
-		}
+		panic(http.ErrAbortHandler)
 	case why != "":
 		q.x.finish(Pass, why, status)
 	default:

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -261,10 +262,45 @@ func TestStatusBelow100(t *testing.T) {
 		r, o := strictRig(t)
 		o.answer = sends("HTTP/1.1 " + status + " x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello")
 		for _, method := range []string{"GET", "HEAD", "POST"} {
-			a := r.raw(t, []byte(method+" /a-1.0.0.tgz HTTP/1.1\r\nHost: registry.example\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), 1)
-			if len(a) != 1 || a[0].StatusCode != http.StatusBadGateway {
-				t.Errorf("%s, %s: %v", status, method, a)
+			a := r.do(method, "http://registry.example/a-1.0.0.tgz", "")
+			if a.err != nil || a.StatusCode != http.StatusBadGateway {
+				t.Errorf("%s, %s: %v, %v", status, method, a.Response, a.err)
 			}
 		}
+	}
+}
+
+// A client that ends its sending side looks as if it were gone. It gets a whole
+// answer or none, and no empty or short one that looks whole.
+func TestHalfClosedClient(t *testing.T) {
+	for what, begins := range map[string]bool{"before the header": false, "in mid-body": true} {
+		sent, more := make(chan struct{}, 10), make(chan struct{})
+		r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if begins {
+				io.WriteString(w, "beginning")
+				w.(http.Flusher).Flush()
+			}
+			sent <- struct{}{}
+			<-more
+			io.WriteString(w, "end")
+		}), rigOptions{})
+		c, err := r.dial(t.Context(), "tcp", "registry.example:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, "GET /a-1.0.0.tgz HTTP/1.1\r\nHost: registry.example\r\n\r\n")
+		<-sent
+		c.(*net.TCPConn).CloseWrite()
+		time.AfterFunc(100*time.Millisecond, func() { close(more) })
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err == nil {
+			var b []byte
+			b, err = io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if err == nil && !strings.HasSuffix(string(b), "end") {
+				t.Errorf("%s: %s, %q looks whole", what, resp.Status, b)
+			}
+		}
+		c.Close()
 	}
 }

@@ -193,11 +193,9 @@ func (p *Proxy) serveFlight(w http.ResponseWriter, q *query, f *flight, leads bo
 	x.ex.SHA256 = f.digest()
 	if err != nil {
 		x.finish(Error, err.Error(), out.status)
-		if q.r.Context().Err() == nil {
-			// The client must see that the answer is not whole.
-			panic(http.ErrAbortHandler)
-		}
-		return
+		// The client must see that the answer is not whole, also one that has
+		// ended its sending side and so looks as if it were gone.
+		panic(http.ErrAbortHandler)
 	}
 	o, reason := Miss, a.why
 	if !first && x.network == 0 {
@@ -294,10 +292,7 @@ func (p *Proxy) serveUnkept(w http.ResponseWriter, q *query, f *flight) {
 	q.x.bytes, q.x.network = out.n, out.n
 	if err != nil {
 		q.x.finish(Error, err.Error(), resp.StatusCode)
-		if !errors.Is(q.r.Context().Err(), context.Canceled) {
-			panic(http.ErrAbortHandler)
-		}
-		return
+		panic(http.ErrAbortHandler)
 	}
 	q.x.finish(Pass, f.keep.Reason, resp.StatusCode)
 }
