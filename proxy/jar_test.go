@@ -47,14 +47,16 @@ func TestRedirectForACookie(t *testing.T) {
 	}), rigOptions{})
 	const u = host + "/a-1.0.0.tgz"
 	for range 2 {
-		if a := r.get(u); a.StatusCode == http.StatusFound && a.Header.Get("Set-Cookie") != "" {
+		a := r.get(u)
+		r.last() // each record is waited for, or it passes for the next one
+		if a.StatusCode == http.StatusFound && a.Header.Get("Set-Cookie") != "" {
 			a = r.get(u, "Cookie", "seen=1")
+			r.last()
 			if a.body != "content" {
 				t.Errorf("%d %q", a.StatusCode, a.body)
 			}
 		}
 	}
-	r.last()
 	r.want(r.get(u), 200, "content", Hit)
 	// Two that lead to one another.
 	loop := r.again(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
