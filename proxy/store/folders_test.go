@@ -142,3 +142,34 @@ func TestLongNamesOnDisk(t *testing.T) {
 		return err
 	}))
 }
+
+// TestNewerDocumentStays: what was put aside does not take the place of what
+// another writer has put there meanwhile, be it a file or a link.
+func TestNewerDocumentStays(t *testing.T) {
+	r := newRig(t)
+	for _, name := range []string{"older", "newer"} {
+		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("404", filepath.Join(r.dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []string{"older", "link"} {
+		if err := r.giveName(from, "newer"); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(filepath.Join(r.dir, "newer")); string(b) != "newer" || err != nil {
+			t.Errorf("%s has replaced it: %q, %v", from, b, err)
+		}
+		if err := r.giveName(from, "free-"+from); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, _ := os.ReadFile(filepath.Join(r.dir, "free-older")); string(b) != "older" {
+		t.Errorf("a free name holds %q", b)
+	}
+	if target, _ := os.Readlink(filepath.Join(r.dir, "free-link")); target != "404" {
+		t.Errorf("a link became one to %q", target)
+	}
+}

@@ -254,10 +254,22 @@ func (s *Store) intoFolder(name string) error {
 	case !fi.IsDir():
 		return s.intoFolder(name)
 	}
-	if _, err := s.root.Lstat(name + "/" + selfName); err == nil {
+	return s.giveName(aside+"/"+selfName, name+"/"+selfName)
+}
+
+// giveName gives a file another name unless something has that already, which
+// then is the newer one. link(2) never replaces: a look before a rename would
+// let another writer in between, whose document would be lost.
+func (s *Store) giveName(from, to string) error {
+	err := s.root.Link(from, to)
+	if err == nil || errors.Is(err, fs.ErrExist) {
 		return nil
 	}
-	return s.root.Rename(aside+"/"+selfName, name+"/"+selfName)
+	// No hard links here.
+	if _, lerr := s.root.Lstat(to); lerr == nil {
+		return nil
+	}
+	return s.root.Rename(from, to)
 }
 
 func randomName() string { return rand.Text() }
