@@ -78,3 +78,22 @@ func TestRedirectToNowhere(t *testing.T) {
 	r.want(r.get(host+"/x"), 307, "", Miss)
 	r.want(r.get(host+"/x"), 307, "", Hit)
 }
+
+// TestLogInByForm: a log-in has the shape of a request for a token, and the
+// session that anybody was given is somebody's after it.
+func TestLogInByForm(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Method == http.MethodPost {
+			fmt.Fprint(w, "welcome")
+			return
+		}
+		w.Header().Set("Set-Cookie", "session=1")
+		fmt.Fprint(w, "bytes for "+req.Header.Get("Cookie"))
+	}), rigOptions{})
+	const a, b = host + "/a/a/1.0/a-1.0.jar", host + "/b/b/1.0/b-1.0.jar"
+	r.want(r.get(a), 200, "bytes for ", Miss)
+	r.do(http.MethodPost, host+"/auth", "user=me&password=x", "Content-Type", "application/x-www-form-urlencoded")
+	r.last()
+	r.want(r.get(b, "Cookie", "session=1"), 200, "bytes for session=1", Miss)
+	r.want(r.get(b), 200, "bytes for ", Miss)
+}

@@ -71,6 +71,9 @@ func (p *Proxy) credentialsLabel(u *url.URL, h http.Header) string {
 func isTokenRequest(r *http.Request, u *url.URL) bool {
 	switch r.Method {
 	case http.MethodGet:
+		if u.RawQuery == "" { // as nearly always
+			return false
+		}
 		q := u.Query()
 		named := path.Base(u.Path) == "token" || path.Base(u.Path) == "auth"
 		return q.Has("service") && !strings.HasSuffix(u.Path, "/info/refs") && (named || strings.Contains(q.Get("scope"), ":"))
@@ -107,6 +110,9 @@ func (p *Proxy) serveToken(w http.ResponseWriter, q *query) {
 		return
 	}
 	defer resp.Body.Close()
+	// The form may have been a log-in all the same.
+	p.jar.note(q.r.Method, q.url, q.r.Header, resp.Header)
+	p.invalidate(q, resp)
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxTokenText))
 	if err != nil {
 		q.x.finish(Error, err.Error(), upstreamError(w, q.url, err))
