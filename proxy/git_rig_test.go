@@ -34,7 +34,7 @@ type gitLab struct {
 func newGitLab(t *testing.T, wrap func(http.Handler) http.Handler) *gitLab {
 	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
-		t.Fatal("these tests need git")
+		t.Skip("this machine has no git; CI has")
 	}
 	l := &gitLab{t: t, root: t.TempDir(), work: t.TempDir()}
 	l.start(wrap, rigOptions{})

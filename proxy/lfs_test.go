@@ -379,7 +379,7 @@ func TestLFSWrites(t *testing.T) {
 // TestLFSClient has git-lfs itself do all that.
 func TestLFSClient(t *testing.T) {
 	if err := exec.Command("git", "lfs", "version").Run(); err != nil {
-		t.Fatal("this test needs git-lfs")
+		t.Skip("this machine has no git-lfs; CI has")
 	}
 	s := &lfsServer{token: true, objects: []string{strings.Repeat("one\n", 100_000), strings.Repeat("two\n", 200_000)}}
 	l := newGitLab(t, s.wrap)
