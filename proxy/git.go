@@ -31,11 +31,14 @@ const mirrorDir = ".cachex/git"
 
 // serveGit answers a request of git's protocol, and tells whether it was one.
 func (p *Proxy) serveGit(w http.ResponseWriter, q *query) bool {
-	get := q.r.Method == http.MethodGet && strings.HasSuffix(q.url.Path, infoRefs)
-	switch service := q.url.Query().Get("service"); {
-	case get && service == "git-upload-pack":
+	service := ""
+	if q.r.Method == http.MethodGet && strings.HasSuffix(q.url.Path, infoRefs) {
+		service = q.url.Query().Get("service")
+	}
+	switch {
+	case service == "git-upload-pack":
 		p.serveInfoRefs(w, q)
-	case get && service == "git-receive-pack":
+	case service == "git-receive-pack":
 		p.pass(w, q, "git push")
 	case q.r.Method == http.MethodPost && strings.HasSuffix(q.url.Path, receivePack):
 		p.servePush(w, q)

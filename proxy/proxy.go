@@ -113,8 +113,8 @@ func (p *Proxy) Serve(ctx context.Context, listeners []net.Listener) error {
 	accepting.Wait()
 	cancel()
 	p.server.Close()
+	p.handlers.Wait() // none begins a flight any more
 	p.flights.stop()
-	p.handlers.Wait()
 	if err := p.git.stop(); err != nil {
 		p.Log.Warn("git mirror", "err", err)
 	}
