@@ -8,9 +8,8 @@ import (
 	"errors"
 	"io"
 	"net"
-	"slices"
 	"strconv"
-	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,9 +29,23 @@ type conn struct {
 	ahead  *bufio.Reader // nil when nothing was read ahead
 	dest   destination
 	scheme string // "http" or "https", once known
+	// looked is the name that the client looked up, dest.host having become that
+	// of its TLS hello. The two differ with ECH.
+	looked string
+	client string      // the program, where it was asked for
+	asked  atomic.Bool // a request came, or the beginning of one
+	last   *lastBytes  // nil but during the handshake
 }
 
 func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.read(p)
+	if c.last != nil {
+		c.last.note(p[:n])
+	}
+	return n, err
+}
+
+func (c *conn) read(p []byte) (int, error) {
 	if c.ahead != nil {
 		if c.ahead.Buffered() > 0 {
 			return c.ahead.Read(p)
@@ -93,9 +106,6 @@ const (
 // waits for the server's greeting. On the ports of HTTP nobody greets, and
 // browsers open connections that they use much later.
 const silence = 300 * time.Millisecond
-
-// handshakeTimeout bounds the TLS handshake of a client that has begun one.
-const handshakeTimeout = 30 * time.Second
 
 func (p *Proxy) serveConn(ctx context.Context, c *conn) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
@@ -171,60 +181,4 @@ func (c *conn) sniffHTTP() speech {
 		}
 	}
 	return speaksOther
-}
-
-// serveTLS opens a TLS connection with a certificate of the run's authority.
-func (p *Proxy) serveTLS(ctx context.Context, c *conn) {
-	var hello *tls.ClientHelloInfo
-	config := &tls.Config{
-		GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
-			hello = h
-			if h.ServerName != "" {
-				c.dest.host = strings.ToLower(strings.TrimSuffix(h.ServerName, "."))
-			}
-			cert, err := p.Certificate(c.dest.host)
-			if err != nil {
-				return nil, err
-			}
-			return &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: offered(h.SupportedProtos)}, nil
-		},
-	}
-	c.scheme = "https"
-	t := tls.Server(c, config)
-	hctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
-	err := t.HandshakeContext(hctx)
-	cancel()
-	if err != nil {
-		p.recordHandshake(c, err)
-		c.Close()
-		return
-	}
-	switch t.ConnectionState().NegotiatedProtocol {
-	case "h2", "http/1.1":
-		p.queue.push(t)
-		return
-	}
-	inner := &conn{Conn: t, dest: c.dest}
-	switch s, err := inner.sniff(c.dest.port != 443); {
-	case errors.Is(err, errSilent):
-		p.tunnel(ctx, inner, hello.SupportedProtos)
-	case err != nil:
-		t.Close()
-	case s == speaksHTTP:
-		inner.scheme = "https"
-		p.queue.push(inner)
-	default:
-		p.tunnel(ctx, inner, hello.SupportedProtos)
-	}
-}
-
-// offered is the list to negotiate from (RFC 7301): ours where the client
-// speaks HTTP or says nothing, else the client's own, so that the tunnel can
-// ask upstream for the same.
-func offered(client []string) []string {
-	ours := []string{"h2", "http/1.1"}
-	if len(client) == 0 || slices.ContainsFunc(client, func(s string) bool { return slices.Contains(ours, s) }) {
-		return ours
-	}
-	return client
 }

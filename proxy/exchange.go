@@ -41,6 +41,11 @@ type Exchange struct {
 	Took    time.Duration
 	// Saved is how much longer the answer took when it was fetched.
 	Saved time.Duration
+	// Obstacle is why the host's TLS could not be opened; "" when it could.
+	Obstacle Obstacle
+	// Client is the program that sent the request, "" when not known. It is
+	// known only where there is an Obstacle.
+	Client string
 }
 
 // exchange is an Exchange in the making.
@@ -66,6 +71,9 @@ func (x *exchange) finish(o Outcome, reason string, status int) {
 	x.ex.Took = x.p.now().Sub(x.ex.Start)
 	if o == Hit || o == Revalidated || o == Stale {
 		x.ex.Saved = max(0, x.fetched-x.ex.Took)
+	}
+	if (o == Error || refusesClient(status)) && x.ex.Obstacle == "" {
+		x.ex.Obstacle = x.p.obstacleOf(x.ex.URL)
 	}
 	if x.p.Record != nil {
 		x.p.Record(x.ex)

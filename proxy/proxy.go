@@ -1,8 +1,9 @@
 // Package proxy answers a build's requests, from a store when it can.
 //
 // A connection's way through the package: Serve accepts it, conn.go finds out
-// what it speaks, tunnel.go carries what is not HTTP, and handler.go sends each
-// request either through the cache (cached.go, flight.go) or past it (pass.go).
+// what it speaks, tls.go opens its TLS, tunnel.go carries what is not HTTP, and
+// handler.go sends each request either through the cache (cached.go, flight.go)
+// or past it (pass.go).
 package proxy
 
 import (
@@ -28,12 +29,18 @@ type Proxy struct {
 	Store *store.Store
 	// Policy judges what is kept; the zero value is policy.Artifacts.
 	Policy policy.Mode
-	// Offline answers from the store alone. Upstream and Dial are never called.
+	// Offline answers from the store alone. Upstream, Dial and Connect are never
+	// called.
 	Offline bool
 	// Upstream sends requests on; see NewTransport.
 	Upstream http.RoundTripper
 	// Dial opens connections for what is not HTTP. nil is a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Connect opens connections that carry TLS; see NewConnect. nil is Dial.
+	Connect func(ctx context.Context, network, address string) (net.Conn, error)
+	// Passthrough are hosts whose TLS is not opened but carried as it is. What
+	// is sent to them without TLS is treated as any other's.
+	Passthrough Hosts
 	// Roots verify servers whose TLS carries something else than HTTP. nil is
 	// the host's own.
 	Roots func() (*x509.CertPool, error)
@@ -44,6 +51,10 @@ type Proxy struct {
 	// Name is the host name that an address stands for, "" when unknown. nil
 	// knows none.
 	Name func(netip.Addr) string
+	// Client names the program at the other end of a connection, "" when it is
+	// not known. nil knows none. It is called for TLS that failed, and then for
+	// the next connections to the same host, never for one that works.
+	Client func(net.Conn) string
 	// Record is told of each exchange when it has ended. nil ignores them. It
 	// may be called from several goroutines.
 	Record func(Exchange)
@@ -70,6 +81,7 @@ type Proxy struct {
 	git         gitFeed
 	gitOnce     sync.Once
 	lfs         lfsLinks
+	obstacles   obstacles
 	conns       sync.WaitGroup
 	server      *http.Server
 	queue       *queue
@@ -146,6 +158,7 @@ func (p *Proxy) newServer() *http.Server {
 		IdleTimeout:    idleTimeout,
 		ErrorLog:       slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug),
 		ConnContext:    connContext,
+		ConnState:      p.connState,
 	}
 }
 

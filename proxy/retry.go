@@ -124,7 +124,8 @@ func (p *Proxy) send(req *http.Request) (*http.Response, error) {
 // roundTrip sends a request. net/http reads statuses such as 000 and "-00", and
 // panics when it is to write them.
 func (p *Proxy) roundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := p.Upstream.RoundTrip(r)
+	resp, err := p.Upstream.RoundTrip(p.noticeAsking(r))
+	p.noticeRefusal(r, resp, err)
 	if err == nil && resp.StatusCode < 100 {
 		resp.Body.Close()
 		return nil, fmt.Errorf("upstream sent the status %q", resp.Status)
@@ -152,7 +153,7 @@ func mayPass(ctx context.Context, err error) bool {
 		return false
 	case errors.As(err, &unknown) && unknown.IsNotFound:
 		return false
-	case errors.As(err, &verification), errors.As(err, &authority):
+	case errors.As(err, &verification), errors.As(err, &authority), refusedByAlert(err):
 		return false
 	case errors.As(err, &op):
 		return true

@@ -47,6 +47,10 @@ type rigOptions struct {
 	noH2    bool
 	git     string // of mirrors
 	stall   time.Duration
+
+	passthrough string // a pattern
+	name        string // of each address
+	client      func(net.Conn) string
 }
 
 func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
@@ -86,10 +90,16 @@ func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
 	up.DialContext = tolerant(dial)
 	up.TLSClientConfig = r.origin.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	up.TLSClientConfig.ServerName = "example.com"
+	up.TLSClientConfig.GetClientCertificate = noCertificate
 	r.proxy = &Proxy{
 		Store: s, Policy: o.mode, Offline: o.offline, Upstream: up, Dial: dial, Stall: o.stall,
-		Certificate: func(string) (*tls.Certificate, error) { return &r.origin.TLS.Certificates[0], nil },
-		Destination: r.destination,
+		Certificate: func(name string) (*tls.Certificate, error) {
+			if r.proxy.Passthrough.Match(name, 443) {
+				t.Errorf("TLS to %s was opened", name)
+			}
+			return &r.origin.TLS.Certificates[0], nil
+		},
+		Destination: r.destination, Client: o.client,
 		Record: func(x Exchange) {
 			r.mu.Lock()
 			r.seen = append(r.seen, x)
@@ -97,6 +107,14 @@ func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
 		},
 	}
 	r.proxy.git.mirrors.Git = o.git
+	if o.name != "" {
+		r.proxy.Name = func(netip.Addr) string { return o.name }
+	}
+	if o.passthrough != "" {
+		if r.proxy.Passthrough, err = ParseHosts([]string{o.passthrough}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

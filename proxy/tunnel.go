@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -33,12 +32,17 @@ func (p *Proxy) tunnel(ctx context.Context, c *conn, protocols []string) {
 		x.finish(Refused, "offline: not HTTP", 0)
 		return
 	}
-	up, err := p.dial(ctx, c.dest)
+	_, encrypted := c.Conn.(*tls.Conn)
+	dial := p.dial
+	if encrypted {
+		dial = p.connect
+	}
+	up, err := dial(ctx, c.dest)
 	if err != nil {
 		x.finish(Error, err.Error(), 0)
 		return
 	}
-	if _, encrypted := c.Conn.(*tls.Conn); encrypted {
+	if encrypted {
 		t, err := p.dialTLS(ctx, up, c.dest.host, protocols)
 		if err != nil {
 			up.Close()
@@ -47,7 +51,7 @@ func (p *Proxy) tunnel(ctx context.Context, c *conn, protocols []string) {
 		}
 		up = t
 	}
-	p.splice(ctx, c, up, x)
+	p.splice(ctx, c, up, x, "not HTTP")
 }
 
 func (p *Proxy) dialTLS(ctx context.Context, up net.Conn, host string, protocols []string) (net.Conn, error) {
@@ -64,7 +68,7 @@ func (p *Proxy) dialTLS(ctx context.Context, up net.Conn, host string, protocols
 }
 
 // splice copies both ways until both sides have ended.
-func (p *Proxy) splice(ctx context.Context, c *conn, up net.Conn, x *exchange) {
+func (p *Proxy) splice(ctx context.Context, c *conn, up net.Conn, x *exchange, reason string) {
 	defer up.Close()
 	stop := context.AfterFunc(ctx, func() { up.Close() })
 	defer stop()
@@ -80,7 +84,7 @@ func (p *Proxy) splice(ctx context.Context, c *conn, up net.Conn, x *exchange) {
 	c.CloseWrite()
 	wg.Wait()
 	x.bytes, x.network = n, n
-	x.finish(Tunnel, "not HTTP", 0)
+	x.finish(Tunnel, reason, 0)
 }
 
 // onlyReader hides other methods, which would take the bytes read ahead for
@@ -130,7 +134,7 @@ func (p *Proxy) serveSilent(ctx context.Context, c *conn) {
 	if who == 1 {
 		us.scheme = "tcp"
 		x := p.begin("CONNECT", "tcp://"+c.dest.String())
-		p.splice(ctx, c, us, x)
+		p.splice(ctx, c, us, x, "not HTTP")
 		c.Close()
 		return
 	}
@@ -162,10 +166,4 @@ func (p *Proxy) serveLate(ctx context.Context, c *conn) {
 	default:
 		p.tunnel(ctx, c, nil)
 	}
-}
-
-// recordHandshake notes a client that did not get through the TLS handshake.
-func (p *Proxy) recordHandshake(c *conn, err error) {
-	x := p.begin("CONNECT", "https://"+c.dest.String())
-	x.finish(Error, fmt.Sprintf("TLS with the client: %v", err), 0)
 }

@@ -45,7 +45,7 @@ func transport(roots *x509.CertPool) *http.Transport {
 	return &http.Transport{
 		Proxy:           http.ProxyFromEnvironment,
 		DialContext:     tolerant((&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext),
-		TLSClientConfig: &tls.Config{RootCAs: roots},
+		TLSClientConfig: &tls.Config{RootCAs: roots, GetClientCertificate: noCertificate},
 		Protocols:       &protocols,
 		HTTP2:           http2Config(),
 		// Codings are asked for and undone by the cache, which must know.

@@ -46,5 +46,8 @@ func (*Sandbox) Wait() (State, error) { return State{}, errLinux }
 // Close does nothing.
 func (*Sandbox) Close() {}
 
+// Client knows none.
+func (*Sandbox) Client(net.Conn) string { return "" }
+
 // OriginalDst fails.
 func OriginalDst(net.Conn) (netip.AddrPort, error) { return netip.AddrPort{}, errLinux }

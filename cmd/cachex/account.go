@@ -96,6 +96,7 @@ type account struct {
 	incidents []incident
 	more      int // incidents beyond maxIncidents
 	passed    map[string]int
+	hints     []hint
 	spool     *spool // nil when no report wants single exchanges
 	spoolErr  error
 }
@@ -125,6 +126,7 @@ func (a *account) record(x proxy.Exchange) {
 	case proxy.Pass:
 		a.passed[x.Reason]++
 	}
+	a.addHint(x)
 	if a.spool == nil || a.spoolErr != nil {
 		return
 	}

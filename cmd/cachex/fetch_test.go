@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"flag"
 	"fmt"
 	"io"
@@ -22,10 +24,20 @@ func runFetch(args []string) int {
 	body := f.String("d", "", "body of the request")
 	show := f.Bool("i", false, "print the status and the fields as well")
 	noFail := f.Bool("e", false, "print an error's body instead of failing")
+	roots := f.String("roots", "", "the only certificates to trust, a `FILE`")
 	var fields []string
 	f.Func("H", "a field, `NAME: VALUE`", func(s string) error { fields = append(fields, s); return nil })
 	f.Parse(args)
 	client := &http.Client{Timeout: 30 * time.Second}
+	if *roots != "" {
+		b, err := os.ReadFile(*roots)
+		if err != nil {
+			return complainFetch(err)
+		}
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(b)
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}
+	}
 	for _, u := range f.Args() {
 		r, err := http.NewRequest(*method, u, strings.NewReader(*body))
 		if err != nil {

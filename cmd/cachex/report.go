@@ -42,7 +42,7 @@ func wantsExchanges(targets []reportTarget) bool {
 func writeReports(io streams, targets []reportTarget, s summary, a *account) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s.Totals, s.Hosts = a.totals, a.byHost()
+	s.Totals, s.Hosts, s.Hints = a.totals, a.byHost(), a.hints
 	var failed error
 	for _, t := range targets {
 		var err error

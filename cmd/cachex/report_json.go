@@ -32,6 +32,7 @@ type summary struct {
 	Changed []string     `json:"changed,omitempty"`
 	Totals  counts       `json:"totals"`
 	Hosts   []hostCounts `json:"hosts"`
+	Hints   []hint       `json:"hints,omitempty"`
 }
 
 // withoutSecrets is the command as a report may show it: URLs in it lose their

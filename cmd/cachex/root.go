@@ -54,9 +54,23 @@ func fromEnvironment(flags *pflag.FlagSet, getenv func(string) string) error {
 		if v == "" || f.Changed || f.Name == "help" {
 			return
 		}
-		if err := flags.Set(f.Name, v); err != nil {
+		if err := setFlag(f, v); err != nil {
 			errs = errors.Join(errs, &usageError{err: errors.New(name + ": " + err.Error()), command: "cachex run"})
 		}
 	})
 	return errs
+}
+
+func setFlag(f *pflag.Flag, v string) error {
+	list, ok := f.Value.(pflag.SliceValue)
+	if !ok {
+		return f.Value.Set(v)
+	}
+	var items []string
+	for item := range strings.SplitSeq(v, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return list.Replace(items)
 }

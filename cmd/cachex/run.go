@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cachex/proxy"
 	"cachex/proxy/policy"
 )
 
@@ -21,16 +22,23 @@ type runOptions struct {
 	policy     string
 	sandbox    string
 	failOnMiss bool
+	pass       []string
 	reports    []string
 
-	mode    policy.Mode
-	targets []reportTarget
+	mode          policy.Mode
+	passedThrough proxy.Hosts
+	targets       []reportTarget
 }
 
 const runLong = `Run COMMAND in a sandbox whose only way to the network is cachex. Every file that
 the command downloads is kept as a plain file, HOST/PATH, in the cache directory,
 and the next run gets it from there. The command keeps its user, directory,
 files, terminal, standard streams and exit status.
+
+A program that accepts certain certificates alone, or shows one of its own, gets
+through with --passthrough: TLS to the HOST is then tunnelled and nothing of it
+is kept. HOST is a name, *.NAME, an address or a network (192.0.2.0/24), with
+:PORT for that port alone. The report names the hosts that need it.
 
 When it has ended, a report on standard error says what came from the cache and
 what from the network.
@@ -43,8 +51,9 @@ EXIT STATUS
   127  COMMAND was not found
 
 ENVIRONMENT
-  CACHEX_CACHE, CACHEX_OFFLINE, CACHEX_POLICY, CACHEX_SANDBOX, CACHEX_REPORT and
-  CACHEX_FAIL_ON_MISS give defaults for the flags of those names.`
+  CACHEX_CACHE, CACHEX_OFFLINE, CACHEX_POLICY, CACHEX_SANDBOX, CACHEX_REPORT,
+  CACHEX_PASSTHROUGH and CACHEX_FAIL_ON_MISS give defaults for the flags of those
+  names. Lists are separated by commas.`
 
 func newRunCommand(io streams, status *int) *cobra.Command {
 	var o runOptions
@@ -78,6 +87,7 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	f.StringVar(&o.policy, "policy", string(policy.Artifacts), "what is kept how long: artifacts, forever or rfc9111")
 	f.StringVar(&o.sandbox, "sandbox", "auto", "auto or netns")
 	f.BoolVar(&o.failOnMiss, "fail-on-miss", false, "exit with 3 when the command succeeded although a request was refused")
+	f.StringArrayVar(&o.pass, "passthrough", nil, "`HOST` whose TLS is tunnelled, not opened (repeatable)")
 	f.StringArrayVar(&o.reports, "report", nil, "`FORMAT[=FILE]`: text, json or none (repeatable; default text)")
 	return c
 }
@@ -87,6 +97,9 @@ func (o *runOptions) check() error {
 	var err error
 	if o.mode, err = policy.ParseMode(o.policy); err != nil {
 		return fmt.Errorf("%w: it is artifacts, forever or rfc9111", err)
+	}
+	if o.passedThrough, err = proxy.ParseHosts(o.pass); err != nil {
+		return fmt.Errorf("--passthrough: %w", err)
 	}
 	if o.targets, err = parseReports(o.reports); err != nil {
 		return err

@@ -136,10 +136,13 @@ func (s *session) prepareProxy() error {
 		Policy:      s.opts.mode,
 		Offline:     s.opts.offline,
 		Upstream:    proxy.NewTransport(roots),
+		Connect:     proxy.NewConnect(roots),
+		Passthrough: s.opts.passedThrough,
 		Roots:       roots,
 		Certificate: authority.Certificate,
 		Destination: sandbox.OriginalDst,
 		Name:        s.names.Name,
+		Client:      func(c net.Conn) string { return s.box.Client(c) },
 		Record:      s.account.record,
 	}
 	return nil
