@@ -127,10 +127,6 @@ func (p *Proxy) failedHandshake(c *conn, shown bool, err error) {
 	if !ok {
 		alert, _ = c.last.alert()
 	}
-	silent := shown && closedByPeer(err)
-	if silent || refusesCertificate(alert) {
-		p.nameClient(c) // first of all: it may be about to end
-	}
 	x := p.beginTLS(c, c.dest.host)
 	reason := fmt.Sprintf("TLS with the client: %v", err)
 	switch {
@@ -138,11 +134,14 @@ func (p *Proxy) failedHandshake(c *conn, shown bool, err error) {
 		p.obstacles.suspect(c.dest.host)
 		x.ex.Obstacle = CertificateRefused
 		reason = refusal(alert)
-	case silent && p.obstacles.silent(c.dest.host) > 1:
+	case shown && closedByPeer(err) && p.obstacles.silent(c.dest.host) > 1:
 		x.ex.Obstacle = CertificateRefused
 		reason = "the client closes the connection when it sees the certificate"
 	}
-	x.ex.Client = c.client
+	if x.ex.Obstacle != "" {
+		p.nameClient(c)
+		x.ex.Client = c.client
+	}
 	x.finish(Error, reason, 0)
 }
 
