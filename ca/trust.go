@@ -71,6 +71,7 @@ func (a *Authority) Trust(root string, env []string) (Trust, error) {
 	}
 	bundle := b.addBundles()
 	b.addHashed(hash)
+	b.addBrowsers()
 	for _, dir := range anchors() {
 		if d, ok := b.directory(dir); ok {
 			b.put(filepath.Join(d, ownAnchor), File{Data: b.own})
