@@ -217,3 +217,11 @@ func TestTrees(t *testing.T) {
 		})
 	}
 }
+
+// No address comes up later: Chromium gives up what it is loading when one does.
+func TestAddressesAreSettled(t *testing.T) {
+	got := runScript(t, "f=/proc/sys/net/ipv6/conf/eth0/accept_dad; if [ -e $f ]; then cat $f; else echo 0; fi", Config{}, nil)
+	if got.err != nil || strings.TrimSpace(got.out) != "0" {
+		t.Errorf("accept_dad of eth0: %+v", got)
+	}
+}

@@ -118,6 +118,9 @@ func setUpLinks(six bool) error {
 // outerLink makes an interface that is not loopback, with an address: some
 // resolvers look no name up without one. Not every kernel has each driver.
 func outerLink(lo netlink.Link) (netlink.Link, error) {
+	// Looking for a second owner of an address takes the kernel a second and a
+	// half. Chromium gives up what it is loading when an address comes.
+	_ = os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0)
 	named := netlink.NewLinkAttrs()
 	named.Name = "eth0"
 	peer := netlink.NewLinkAttrs()
