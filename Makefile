@@ -1,4 +1,4 @@
-.PHONY: build test builds lint fuzz soak
+.PHONY: build test builds trust lint fuzz soak
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o cachex ./cmd/cachex
@@ -9,6 +9,12 @@ test:
 # Real builds against real registries: cold, warm and offline.
 builds: build
 	go run ./testdata/builds -cachex ./cachex
+
+# Every client against a server that only cachex trusts; ca/TRUST.md is its table.
+# As root, TRUST='-install -user NAME' gets more clients by apt, and runs them as
+# an ordinary user too.
+trust: build
+	go run ./testdata/trust -cachex ./cachex -write ca/TRUST.md $(TRUST)
 
 lint:
 	golangci-lint run
