@@ -41,6 +41,8 @@ type Exchange struct {
 	Took    time.Duration
 	// Saved is how much longer the answer took when it was fetched.
 	Saved time.Duration
+	// Denied tells that Reach was why it was refused.
+	Denied bool
 	// Obstacle is why the host's TLS could not be opened; "" when it could.
 	Obstacle Obstacle
 	// Client is the program that sent the request, "" when not known. It is

@@ -33,6 +33,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	q := p.newQuery(r, u)
 	switch {
+	case p.refuseDenied(w, q):
 	case isUpgrade(r):
 		p.pass(w, q, "upgrade to "+r.Header.Get("Upgrade"))
 	case isTokenRequest(r, u):

@@ -145,6 +145,10 @@ func (p *Proxy) refuse(w http.ResponseWriter, q *query, reason string) {
 	mark(w.Header(), fwdMiss+"; detail=refused")
 	w.Header().Set("X-Cachex", "refused")
 	u := policy.Unsigned(q.url).String()
-	http.Error(w, fmt.Sprintf("cachex: refused (%s): %s %s\nRun the command once without --offline to add it to the cache.", reason, q.r.Method, u), status)
+	advice := "Run the command once without --offline to add it to the cache."
+	if q.x.ex.Denied {
+		advice = "The flags --allow and --deny of cachex run say which hosts may be reached."
+	}
+	http.Error(w, fmt.Sprintf("cachex: refused (%s): %s %s\n%s", reason, q.r.Method, u, advice), status)
 	q.x.finish(Refused, reason, status)
 }

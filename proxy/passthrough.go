@@ -58,11 +58,11 @@ func (p *Proxy) passthroughHost(h *tls.ClientHelloInfo, looked destination) stri
 func (p *Proxy) tunnelTLS(ctx context.Context, c *conn) {
 	defer c.Close()
 	x := p.beginTLS(c, c.dest.host)
-	if p.Offline {
+	if why := p.barred(x, c.dest, "passed through"); why != "" {
 		// access_denied in an alert of its own (RFC 8446 section 6): clients
 		// then say more than that the connection was closed.
 		c.Write([]byte{21, 3, 3, 0, 2, 2, 49}) // fails when nobody reads it
-		x.finish(Refused, "offline: passed through", 0)
+		x.finish(Refused, why, 0)
 		return
 	}
 	up, err := p.connect(ctx, c.dest)

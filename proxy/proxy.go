@@ -32,6 +32,9 @@ type Proxy struct {
 	// Offline answers from the store alone. Upstream, Dial and Connect are never
 	// called.
 	Offline bool
+	// Reach says which hosts may be reached. What is kept from others is not
+	// served either.
+	Reach Reach
 	// Upstream sends requests on; see NewTransport.
 	Upstream http.RoundTripper
 	// Dial opens connections for what is not HTTP. nil is a net.Dialer.

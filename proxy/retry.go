@@ -124,6 +124,9 @@ func (p *Proxy) send(req *http.Request) (*http.Response, error) {
 // roundTrip sends a request. net/http reads statuses such as 000 and "-00", and
 // panics when it is to write them.
 func (p *Proxy) roundTrip(r *http.Request) (*http.Response, error) {
+	if p.deniedURL(r.URL) != "" {
+		return nil, errDenied // its own requests ask no more than the build may
+	}
 	resp, err := p.Upstream.RoundTrip(p.noticeAsking(r))
 	p.noticeRefusal(r, resp, err)
 	if err == nil && resp.StatusCode < 100 {

@@ -28,8 +28,8 @@ func (p *Proxy) dial(ctx context.Context, d destination) (net.Conn, error) {
 func (p *Proxy) tunnel(ctx context.Context, c *conn, protocols []string) {
 	defer c.Close()
 	x := p.begin("CONNECT", "tcp://"+c.dest.String())
-	if p.Offline {
-		x.finish(Refused, "offline: not HTTP", 0)
+	if why := p.barred(x, c.dest, "not HTTP"); why != "" {
+		x.finish(Refused, why, 0)
 		return
 	}
 	_, encrypted := c.Conn.(*tls.Conn)
@@ -103,6 +103,10 @@ func closeWrite(c net.Conn) {
 // the server speaks first it is a tunnel. If the client does after all, the
 // connection is looked at again.
 func (p *Proxy) serveSilent(ctx context.Context, c *conn) {
+	if p.Reach.Denied(c.dest.host, c.dest.port) != "" {
+		p.tunnel(ctx, c, nil) // it closes at once, and says why
+		return
+	}
 	if p.Offline {
 		// Nobody will greet: a client that does not speak gets the end of the
 		// connection once its patience is over.
@@ -153,9 +157,9 @@ func (c *conn) forgetTimeout() {
 func (p *Proxy) serveLate(ctx context.Context, c *conn) {
 	switch s, err := c.sniff(false); {
 	case err != nil:
-		if p.Offline {
-			x := p.begin("CONNECT", "tcp://"+c.dest.String())
-			x.finish(Refused, "offline: not HTTP", 0)
+		x := p.begin("CONNECT", "tcp://"+c.dest.String())
+		if why := p.barred(x, c.dest, "not HTTP"); why != "" {
+			x.finish(Refused, why, 0)
 		}
 		c.Close()
 	case s == speaksTLS:

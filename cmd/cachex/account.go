@@ -97,6 +97,7 @@ type account struct {
 	more      int // incidents beyond maxIncidents
 	passed    map[string]int
 	hints     []hint
+	denied    int    // of the refused ones
 	spool     *spool // nil when no report wants single exchanges
 	spoolErr  error
 }
@@ -125,6 +126,9 @@ func (a *account) record(x proxy.Exchange) {
 		a.addIncident(x)
 	case proxy.Pass:
 		a.passed[x.Reason]++
+	}
+	if x.Denied {
+		a.denied++
 	}
 	a.addHint(x)
 	if a.spool == nil || a.spoolErr != nil {

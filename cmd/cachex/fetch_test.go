@@ -46,6 +46,9 @@ func runFetch(args []string) int {
 		for _, s := range fields {
 			name, value, _ := strings.Cut(s, ": ")
 			r.Header.Add(name, value)
+			if name == "Host" {
+				r.Host = value // net/http looks nowhere else
+			}
 		}
 		resp, err := client.Do(r)
 		if err != nil {

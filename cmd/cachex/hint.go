@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 
@@ -25,17 +26,28 @@ const (
 	shownHints = 8
 )
 
+// The kinds of hints beside proxy's obstacles.
+const kindDenied = "denied"
+
 // addHint learns from an exchange. A client that was not known at first is
 // named when it is.
 func (a *account) addHint(x proxy.Exchange) {
 	u, err := url.Parse(x.URL)
-	if err != nil || x.Obstacle == "" {
+	kind, flag := string(x.Obstacle), "--passthrough "
+	if x.Denied {
+		kind, flag = kindDenied, "--allow "
+	}
+	if err != nil || kind == "" {
 		return
 	}
 	host := u.Hostname()
+	flag += host
+	if pattern, ok := strings.CutPrefix(x.Reason, "denied by "); ok && x.Denied {
+		flag = pattern
+	}
 	for i := range a.hints {
 		h := &a.hints[i]
-		if h.Kind == string(x.Obstacle) && h.Host == host && (h.Client == x.Client || h.Client == "" || x.Client == "") {
+		if h.Kind == kind && h.Host == host && (h.Client == x.Client || h.Client == "" || x.Client == "") {
 			h.Times++
 			if h.Client == "" {
 				h.Client = x.Client
@@ -44,12 +56,15 @@ func (a *account) addHint(x proxy.Exchange) {
 		}
 	}
 	if len(a.hints) < maxHints {
-		a.hints = append(a.hints, hint{string(x.Obstacle), host, x.Client, 1, "--passthrough " + host})
+		a.hints = append(a.hints, hint{kind, host, x.Client, 1, flag})
 	}
 }
 
-// why says what stands in the way, after "--passthrough HOST: ".
+// why says what stands in the way, after the flag.
 func (h hint) why() string {
+	if h.Kind == kindDenied {
+		return "to let the command reach " + h.Host
+	}
 	client := h.Client
 	if client == "" {
 		client = "a client"
@@ -66,7 +81,11 @@ func (h hint) why() string {
 // writeHints names the flags that would have helped.
 func writeHints(w io.Writer, hints []hint, p palette) {
 	for _, h := range hints[:min(len(hints), shownHints)] {
-		fmt.Fprintf(w, "%s try %s\n  %s\n", p.title.Render("cachex: hint:"), h.Flag, h.why())
+		do := "try "
+		if strings.HasPrefix(h.Flag, "--deny ") {
+			do = "leave out "
+		}
+		fmt.Fprintf(w, "%s %s%s\n  %s\n", p.title.Render("cachex: hint:"), do, h.Flag, h.why())
 	}
 	if n := len(hints) - shownHints; n > 0 {
 		fmt.Fprintf(w, "%s %s more like these; --report json=FILE has all\n", p.title.Render("cachex: hint:"), humanize.Comma(int64(n)))

@@ -28,6 +28,7 @@ import (
 // beside it has fields of the answer. These paths are more than files:
 //
 //	/moved/PATH      302 to /PATH
+//	/away            302 to another host
 //	/status-NNN/…    that status
 //	/slow/PATH       PATH, a second for the last byte
 //	/cut/PATH        PATH, whose connection breaks off in the middle
@@ -163,6 +164,9 @@ func (o *origin) document(w http.ResponseWriter, r *http.Request, host string) {
 	switch kind {
 	case "moved":
 		http.Redirect(w, r, "/"+rest, http.StatusFound)
+		return
+	case "away":
+		http.Redirect(w, r, "https://other.example/b-1.0.0.tgz", http.StatusFound)
 		return
 	case "echo":
 		io.Copy(w, r.Body)

@@ -65,7 +65,7 @@ func writeText(out *os.File, s summary, a *account) {
 		fmt.Fprintf(&b, "%s the build changed %s; the change stayed in the sandbox\n", p.warn.Render("note:"), f)
 	}
 	writeHints(&b, s.Hints, p)
-	if t.Refused > 0 && s.Offline {
+	if t.Refused > a.denied && s.Offline {
 		fmt.Fprintf(&b, "%s run once without --offline to add what was refused\n", p.title.Render("cachex: hint:"))
 	}
 	io.WriteString(out, b.String())

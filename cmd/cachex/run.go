@@ -23,10 +23,13 @@ type runOptions struct {
 	sandbox    string
 	failOnMiss bool
 	pass       []string
+	allow      []string
+	deny       []string
 	reports    []string
 
 	mode          policy.Mode
 	passedThrough proxy.Hosts
+	reach         proxy.Reach
 	targets       []reportTarget
 }
 
@@ -37,8 +40,15 @@ files, terminal, standard streams and exit status.
 
 A program that accepts certain certificates alone, or shows one of its own, gets
 through with --passthrough: TLS to the HOST is then tunnelled and nothing of it
-is kept. HOST is a name, *.NAME, an address or a network (192.0.2.0/24), with
-:PORT for that port alone. The report names the hosts that need it.
+is kept. The report names the hosts that need it.
+
+With --allow only those hosts can be reached, and --deny takes hosts out of what
+is allowed. A request to another is refused with a 403, whether its answer is in
+the cache or not, a connection is closed, and the report names it.
+
+HOST is a name, *.NAME for all names below it, * for all, an address or a network
+(192.0.2.0/24), with :PORT for that port alone. Names are compared as the command
+uses them, not by the addresses that they lead to.
 
 When it has ended, a report on standard error says what came from the cache and
 what from the network.
@@ -52,8 +62,8 @@ EXIT STATUS
 
 ENVIRONMENT
   CACHEX_CACHE, CACHEX_OFFLINE, CACHEX_POLICY, CACHEX_SANDBOX, CACHEX_REPORT,
-  CACHEX_PASSTHROUGH and CACHEX_FAIL_ON_MISS give defaults for the flags of those
-  names. Lists are separated by commas.`
+  CACHEX_ALLOW, CACHEX_DENY, CACHEX_PASSTHROUGH and CACHEX_FAIL_ON_MISS give
+  defaults for the flags of those names. Lists are separated by commas.`
 
 func newRunCommand(io streams, status *int) *cobra.Command {
 	var o runOptions
@@ -87,6 +97,8 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	f.StringVar(&o.policy, "policy", string(policy.Artifacts), "what is kept how long: artifacts, forever or rfc9111")
 	f.StringVar(&o.sandbox, "sandbox", "auto", "auto or netns")
 	f.BoolVar(&o.failOnMiss, "fail-on-miss", false, "exit with 3 when the command succeeded although a request was refused")
+	f.StringArrayVar(&o.allow, "allow", nil, "the only `HOST` that may be reached (repeatable)")
+	f.StringArrayVar(&o.deny, "deny", nil, "`HOST` that may not be reached (repeatable)")
 	f.StringArrayVar(&o.pass, "passthrough", nil, "`HOST` whose TLS is tunnelled, not opened (repeatable)")
 	f.StringArrayVar(&o.reports, "report", nil, "`FORMAT[=FILE]`: text, json or none (repeatable; default text)")
 	return c
@@ -98,8 +110,16 @@ func (o *runOptions) check() error {
 	if o.mode, err = policy.ParseMode(o.policy); err != nil {
 		return fmt.Errorf("%w: it is artifacts, forever or rfc9111", err)
 	}
-	if o.passedThrough, err = proxy.ParseHosts(o.pass); err != nil {
-		return fmt.Errorf("--passthrough: %w", err)
+	for _, hosts := range []struct {
+		flag  string
+		given []string
+		read  *proxy.Hosts
+	}{
+		{"passthrough", o.pass, &o.passedThrough}, {"allow", o.allow, &o.reach.Allow}, {"deny", o.deny, &o.reach.Deny},
+	} {
+		if *hosts.read, err = proxy.ParseHosts(hosts.given); err != nil {
+			return fmt.Errorf("--%s: %w", hosts.flag, err)
+		}
 	}
 	if o.targets, err = parseReports(o.reports); err != nil {
 		return err

@@ -19,6 +19,7 @@ func TestMain(m *testing.M) {
 		"cachex": main,
 		"fetch":  fetch,
 		"procs":  procs,
+		"talk":   talk,
 	})
 }
 
@@ -28,6 +29,7 @@ func TestMain(m *testing.M) {
 //	cachex ARG...      the program
 //	fetch ...          an HTTP client (fetch_test.go)
 //	procs PATTERN      like pgrep (procs_test.go)
+//	talk HOST:PORT ... a client of raw TCP (talk_test.go)
 //	origin up|down     the servers of all names, behind the host's proxy: the
 //	                   directory www/HOST/PATH (origin_test.go); it is up at first
 //	requests N [PATH]  the origin was asked N times since the last "requests"

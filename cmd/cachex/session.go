@@ -135,6 +135,7 @@ func (s *session) prepareProxy() error {
 		Store:       s.store,
 		Policy:      s.opts.mode,
 		Offline:     s.opts.offline,
+		Reach:       s.opts.reach,
 		Upstream:    proxy.NewTransport(roots),
 		Connect:     proxy.NewConnect(roots),
 		Passthrough: s.opts.passedThrough,
@@ -174,6 +175,9 @@ func (s *session) resolver() *dns.Resolver {
 		return r
 	}
 	r.Lookup = func(ctx context.Context, name string) error {
+		if s.opts.reach.Denied(name, 0) != "" {
+			return errNotAsked
+		}
 		if throughProxy(name) {
 			return nil // the proxy resolves names that this host may not know
 		}
@@ -182,6 +186,10 @@ func (s *session) resolver() *dns.Resolver {
 	}
 	return r
 }
+
+// errNotAsked gives a denied name an address, so that what is refused is the
+// request, with its URL. The host's name server does not hear of it.
+var errNotAsked = errors.New("not asked for")
 
 // throughProxy tells whether the host's environment sends requests for a name
 // to a proxy: of either kind, as the name is asked for before the request.
