@@ -3,7 +3,8 @@
 //
 // An Authority lives in memory for one run. Trust (trust.go) says which files
 // and variables a build must see so that its programs accept the authority
-// beside everything that they accepted before.
+// beside everything that they accepted before. A permanent one (permanent.go) is
+// kept on disk and in stores (installed.go) for those who ask for it.
 package ca
 
 import (
@@ -32,12 +33,13 @@ const (
 	maxLeaves = 10_000
 )
 
-// Authority issues certificates that end with the process: its key is nowhere
-// but in memory. It is safe for concurrent use.
+// Authority issues certificates that end with the process. The key of New's is
+// nowhere but in memory. It is safe for concurrent use.
 type Authority struct {
 	cert    *x509.Certificate
 	key     *ecdsa.PrivateKey
 	leafKey *ecdsa.PrivateKey // one for all leaves: making keys takes longer than signing
+	made    time.Time
 
 	mu     sync.Mutex
 	leaves map[string]*tls.Certificate
@@ -49,10 +51,11 @@ func New(now time.Time) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
-	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("make a key: %w", err)
-	}
+	return selfSigned(key, "", now, lifetime)
+}
+
+// selfSigned makes the authority of a key, with its owner in the name.
+func selfSigned(key *ecdsa.PrivateKey, owner string, now time.Time, life time.Duration) (*Authority, error) {
 	serial, err := newSerial()
 	if err != nil {
 		return nil, err
@@ -63,10 +66,10 @@ func New(now time.Time) (*Authority, error) {
 		// authority of another run for this one.
 		Subject: pkix.Name{
 			Organization: []string{"cachex"},
-			CommonName:   "cachex " + hex.EncodeToString(serial.Bytes()[:4]),
+			CommonName:   strings.Join(strings.Fields("cachex "+owner+" "+hex.EncodeToString(serial.Bytes()[:4])), " "),
 		},
 		NotBefore:             now.Add(-backdate),
-		NotAfter:              now.Add(-backdate + lifetime),
+		NotAfter:              now.Add(-backdate + life),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		MaxPathLenZero:        true,
@@ -80,7 +83,16 @@ func New(now time.Time) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the authority: %w", err)
 	}
-	return &Authority{cert: cert, key: key, leafKey: leafKey, leaves: map[string]*tls.Certificate{}}, nil
+	return withKey(cert, key, now)
+}
+
+// withKey issues with a certificate that there is already.
+func withKey(cert *x509.Certificate, key *ecdsa.PrivateKey, now time.Time) (*Authority, error) {
+	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make a key: %w", err)
+	}
+	return &Authority{cert: cert, key: key, leafKey: leafKey, made: now, leaves: map[string]*tls.Certificate{}}, nil
 }
 
 // newSerial is a positive number of at most 16 octets, and of at least 4
@@ -134,8 +146,8 @@ func (a *Authority) issue(name string) (*tls.Certificate, error) {
 	template := &x509.Certificate{
 		SerialNumber:          serial,
 		Subject:               pkix.Name{Organization: []string{"cachex"}},
-		NotBefore:             a.cert.NotBefore,
-		NotAfter:              a.cert.NotAfter,
+		NotBefore:             later(a.cert.NotBefore, a.made.Add(-backdate)),
+		NotAfter:              earlier(a.cert.NotAfter, a.made.Add(-backdate+lifetime)),
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -157,4 +169,18 @@ func (a *Authority) issue(name string) (*tls.Certificate, error) {
 		return nil, err
 	}
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.leafKey, Leaf: leaf}, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }

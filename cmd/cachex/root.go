@@ -37,7 +37,7 @@ EXIT STATUS
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{err: err, command: c.CommandPath()}
 	})
-	root.AddCommand(newRunCommand(io, &status), newVersionCommand(io))
+	root.AddCommand(newRunCommand(io, &status), newCACommand(io), newVersionCommand(io))
 	if err := root.Execute(); err != nil {
 		return complain(io.err, err)
 	}
