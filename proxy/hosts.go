@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/net/idna"
 )
 
 // Hosts are patterns for hosts; the zero value matches none. A pattern is
@@ -19,7 +18,8 @@ import (
 //	192.0.2.1, [2001:db8::1], 192.0.2.0/24
 //	registry.example:8443 only that port; any of the above can have one
 //
-// Names are compared without regard to case, in their ASCII form (IDNA).
+// Names are compared without regard to case, and written in their ASCII form
+// (xn--…).
 type Hosts []hostPattern
 
 type hostPattern struct {
@@ -134,34 +134,17 @@ func namePattern(host string) (string, error) {
 	if host == "" {
 		return "", errors.New("it has no name")
 	}
-	labels := strings.Split(host, ".")
-	for i, l := range labels {
-		if l == "" {
-			return "", errors.New("there is an empty part between its dots")
-		}
-		if isASCII(l) {
-			continue
-		}
-		ascii, err := idna.Lookup.ToASCII(l)
-		if err != nil {
-			return "", fmt.Errorf("%q is not part of a name: %w", l, err)
-		}
-		labels[i] = ascii
+	if slices.Contains(strings.Split(host, "."), "") {
+		return "", errors.New("there is an empty part between its dots")
 	}
-	host = strings.Join(labels, ".")
 	for _, r := range host {
+		if r >= 0x80 {
+			// The tables that translate are 0.2 MB; the hints of reports have it so.
+			return "", errors.New("write it in its ASCII form, xn--…")
+		}
 		if !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.*", r)) {
 			return "", fmt.Errorf("%q cannot be in a name", r)
 		}
 	}
 	return host, nil
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }

@@ -35,8 +35,7 @@ func TestHosts(t *testing.T) {
 		{"[2001:db8::1]:443", "2001:db8::1", 443, true},
 		{"[2001:db8::1]:443", "2001:db8::1", 80, false},
 		{"2001:db8::/32", "2001:db8::1", 443, true},
-		{"bücher.example", "xn--bcher-kva.example", 443, true},
-		{"*.bücher.example", "a.xn--bcher-kva.example", 443, true},
+		{"*.xn--bcher-kva.example", "a.xn--bcher-kva.example", 443, true},
 		{"_srv.registry.example", "_srv.registry.example", 443, true},
 	} {
 		h, err := ParseHosts([]string{"nothing.invalid", c.pattern})
@@ -60,7 +59,7 @@ func TestHostsWrong(t *testing.T) {
 	for _, pattern := range []string{
 		"", " ", "a b", "https://registry.example", "registry.example/path", "registry.example:", "registry.example:0",
 		"registry.example:65536", "registry.example:https", "10.0.0.1/33", "10.0.0.1/8", "[::1", "[192.0.2.1]", "[x]:1", ":443", ".", "a..b",
-		".registry.example", "[a-z].example", "a?.example", "a,b", "user@registry.example", "\x00", "a\nb",
+		".registry.example", "[a-z].example", "a?.example", "a,b", "bücher.example", "user@registry.example", "\x00", "a\nb",
 	} {
 		if h, err := ParseHosts([]string{pattern}); err == nil {
 			t.Errorf("%q is taken for %+v", pattern, h)
