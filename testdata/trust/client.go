@@ -32,6 +32,8 @@ type client struct {
 	// made at all is the proof.
 	asks  bool
 	quick bool
+	// root is for what an ordinary user may not do.
+	root bool
 }
 
 // result is a row of the table.
@@ -85,6 +87,7 @@ func readClients(dir string, names []string, quick bool) ([]client, error) {
 			}
 			c.asks = c.asks || line == "# proof: request\n"
 			c.quick = c.quick || line == "# quick\n"
+			c.root = c.root || line == "# root\n"
 		}
 		if c.title == "" || c.family == "" || c.looks == "" || c.given == "" {
 			return nil, fmt.Errorf("%s.sh: its head must name client, family, looks and given", n)
@@ -99,6 +102,10 @@ func readClients(dir string, names []string, quick bool) ([]client, error) {
 // prove runs one client outside and inside.
 func (r *runner) prove(c client) result {
 	res := result{client: c}
+	if c.root && os.Getuid() != 0 {
+		res.missing = "only root can"
+		return res
+	}
 	fail := func(format string, args ...any) { res.failures = append(res.failures, fmt.Sprintf(format, args...)) }
 	if out, err := r.call(c, "install", "", nil, false); err != nil {
 		res.missing = lastLine(out)
@@ -124,7 +131,7 @@ func (r *runner) prove(c client) result {
 	}
 	for _, as := range []string{"root", "user"} {
 		credential, ok := users[as]
-		if !ok {
+		if !ok || as == "user" && c.root {
 			continue
 		}
 		report := filepath.Join(r.work, "report-"+c.name+"-"+as)
@@ -187,6 +194,10 @@ func (r *runner) call(c client, function, report string, as *syscall.Credential,
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, err
 		}
+		// Builds that switch users go through it.
+		if err := os.Chmod(d, 0o755); err != nil {
+			return nil, err
+		}
 		if as != nil {
 			if err := os.Chown(d, int(as.Uid), int(as.Gid)); err != nil {
 				return nil, err
@@ -221,15 +232,15 @@ func (r *runner) environment(function, tmp string, inside bool) []string {
 	var env []string
 	if function == "install" {
 		env = os.Environ()
-		if r.install {
-			env = append(env, "APT=1")
-		}
 	} else {
 		env = []string{"HOME=" + filepath.Join(tmp, "home"), "LANG=C.UTF-8", "TMPDIR=" + filepath.Join(tmp, "tmp"),
 			"PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	}
+	if r.install {
+		env = append(env, "APT=1")
+	}
 	if inside {
-		env = append(env, "SSL_CERT_FILE="+r.origin.bundle)
+		env = append(env, "SSL_CERT_FILE="+r.origin.bundle, "INSIDE=1")
 	}
 	return append(env, "DIR="+r.dir, "FIXTURES="+r.fixtures, "ORIGIN="+r.origin.url, "HOSTPORT="+strings.TrimPrefix(r.origin.url, "https://"))
 }

@@ -1,5 +1,6 @@
 # What the scripts of clients share. $ORIGIN is the server, $HOSTPORT the same
-# without https://, $DIR where installed things stay.
+# without https://, $DIR where installed things stay. $INSIDE is set in the sandbox,
+# $APT where the rig may install by apt.
 
 # need PROGRAM [PACKAGE]: found, or installed by apt where the rig may.
 need() {
@@ -64,4 +65,24 @@ own_storage() {
     "$PWD" "$PWD" >storage.conf
   mkdir -p run
   export CONTAINERS_STORAGE_CONF="$PWD/storage.conf" XDG_RUNTIME_DIR="$PWD/run"
+}
+
+# everyone fetches by a client of each kind that is here: each library, and each
+# way of finding roots. The last one's answer is printed when all have succeeded.
+everyone() {
+  for c in curl wget git python-urllib node-https go-program java-17-client ruby php-streams perl-tiny; do
+    mkdir "$c" && cd "$c" || exit 1
+    if (. "$FIXTURES/$c.sh"; install) >/dev/null; then
+      (. "$FIXTURES/$c.sh"; get) >../got || { echo "$c: failed"; exit 1; }
+      grep -q trusted-by-cachex ../got || { echo "$c: got $(cat ../got)"; exit 1; }
+    fi
+    cd ..
+  done
+  cat got
+}
+
+# as_nobody COMMAND: as another user who can write here.
+as_nobody() {
+  chmod 777 .
+  setpriv --reuid 65534 --regid 65534 --clear-groups env "HOME=$PWD" sh -euc ". $FIXTURES/common.sh; $1"
 }
