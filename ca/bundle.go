@@ -15,21 +15,30 @@ import (
 func merge(bundle []byte, extras [][]byte, own []byte) []byte {
 	out := make([]byte, 0, len(own)+len(bundle)+1)
 	out = append(out, own...)
-	if len(extras) > 0 { // decoding a whole bundle takes milliseconds
-		has := map[[sha256.Size]byte]bool{}
-		for der := range certificates(bundle) {
-			has[sha256.Sum256(der)] = true
-		}
-		for _, extra := range extras {
-			for der := range certificates(extra) {
-				if sum := sha256.Sum256(der); !has[sum] {
-					has[sum] = true
-					out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
-				}
+	for _, der := range missing(bundle, extras) {
+		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	return ended(append(out, bundle...))
+}
+
+// missing gives each certificate of the extras that a bundle has not, once.
+func missing(bundle []byte, extras [][]byte) (ders [][]byte) {
+	if len(extras) == 0 { // decoding a whole bundle takes milliseconds
+		return nil
+	}
+	has := map[[sha256.Size]byte]bool{}
+	for der := range certificates(bundle) {
+		has[sha256.Sum256(der)] = true
+	}
+	for _, extra := range extras {
+		for der := range certificates(extra) {
+			if sum := sha256.Sum256(der); !has[sum] {
+				has[sum] = true
+				ders = append(ders, der)
 			}
 		}
 	}
-	return ended(append(out, bundle...))
+	return ders
 }
 
 // ended makes the last line end: one that ends with a carriage return alone is

@@ -46,7 +46,7 @@ func debian() layout {
 			"/etc/ssl/certs: HASH.0, ca-certificates.crt, cachex-node.pem, cachex.pem, java/cacerts",
 			"/home/u/.jdks/temurin/lib/security: cacerts",
 			"/opt/jdk-8/jre/lib/security: cacerts",
-			"/usr/local/share/ca-certificates: cachex.crt",
+			"/usr/local/share/ca-certificates: cachex-user-1.crt, cachex.crt",
 		},
 		bundles: []string{"/etc/ssl/certs/ca-certificates.crt", "/usr/lib/ssl/cert.pem"},
 		bundle:  "/etc/ssl/certs/ca-certificates.crt",
@@ -79,7 +79,7 @@ func fedora() layout {
 		touched: []string{
 			"/etc/pki/ca-trust/extracted/java: cacerts",
 			pem + ": cachex-node.pem, directory-hash/HASH.0, directory-hash/cachex.pem, tls-ca-bundle.pem",
-			"/etc/pki/ca-trust/source/anchors: cachex.crt",
+			"/etc/pki/ca-trust/source/anchors: cachex-user-1.crt, cachex.crt",
 			"/etc/pki/tls/certs: HASH.0, cachex.pem",
 		},
 		bundles: []string{pem + "/tls-ca-bundle.pem", "/etc/pki/tls/cert.pem", "/etc/ssl/certs/ca-bundle.crt"},
@@ -103,7 +103,7 @@ func alpine(cert string) layout {
 		},
 		touched: []string{
 			"/etc/ssl/certs: HASH.0, ca-certificates.crt, cachex-node.pem, cachex.pem, java/cacerts",
-			"/usr/local/share/ca-certificates: cachex.crt",
+			"/usr/local/share/ca-certificates: cachex-user-1.crt, cachex.crt",
 		},
 		bundles: []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"},
 		bundle:  "/etc/ssl/certs/ca-certificates.crt",
@@ -135,7 +135,7 @@ func opensuse() layout {
 			"/usr/lib64/jvm/java-17/lib/security/cacerts": link("/var/lib/ca-certificates/java-cacerts"),
 		},
 		touched: []string{
-			"/etc/pki/trust/anchors: cachex.crt",
+			"/etc/pki/trust/anchors: cachex-user-1.crt, cachex.crt",
 			dir + ": ca-bundle.pem, cachex-node.pem, java-cacerts, openssl/HASH.0, openssl/cachex.pem, pem/HASH.0, pem/cachex.pem",
 		},
 		bundles: []string{dir + "/ca-bundle.pem", "/etc/ssl/ca-bundle.pem"},
@@ -164,7 +164,7 @@ func arch() layout {
 		},
 		touched: []string{
 			dir + ": cadir/HASH.0, cadir/cachex.pem, java-cacerts.jks, tls-ca-bundle.pem",
-			"/etc/ca-certificates/trust-source/anchors: cachex.crt",
+			"/etc/ca-certificates/trust-source/anchors: cachex-user-1.crt, cachex.crt",
 			"/etc/ssl/certs: HASH.0, cachex-node.pem, cachex.pem",
 		},
 		bundles: []string{"/etc/ssl/certs/ca-certificates.crt", dir + "/tls-ca-bundle.pem", "/etc/ssl/cert.pem"},
@@ -220,6 +220,7 @@ func TestLayouts(t *testing.T) {
 			}
 			for _, dir := range l.anchors {
 				m.wantPEM(dir+"/cachex.crt", m.own)
+				m.wantPEM(dir+"/cachex-user-1.crt", extra)
 			}
 			for _, name := range l.java {
 				m.wantJava(name, java, extra, m.own)

@@ -3,6 +3,7 @@ package ca
 import (
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -72,11 +73,7 @@ func (a *Authority) Trust(root string, env []string) (Trust, error) {
 	bundle := b.addBundles()
 	b.addHashed(hash)
 	b.addBrowsers()
-	for _, dir := range anchors() {
-		if d, ok := b.directory(dir); ok {
-			b.put(filepath.Join(d, ownAnchor), File{Data: b.own})
-		}
-	}
+	b.addAnchors(bundle)
 	var out Trust
 	if bundle != "" {
 		out.Env = b.variables(bundle)
@@ -227,6 +224,26 @@ func (b *trustBuilder) addHashed(hash string) {
 		if d, ok := b.directory(dir); ok {
 			b.put(filepath.Join(d, ownFile), File{Data: b.own})
 			b.put(filepath.Join(d, hash+".0"), File{Link: ownFile})
+		}
+	}
+}
+
+// addAnchors keeps the authority, and what the user has added, in a store that
+// the build makes anew. Its tools want one certificate a file.
+func (b *trustBuilder) addAnchors(bundle string) {
+	var added [][]byte
+	if bundle != "" && len(b.extras) > 0 {
+		added = missing(b.read(bundle), b.extras)
+	}
+	for _, dir := range anchors() {
+		d, ok := b.directory(dir)
+		if !ok {
+			continue
+		}
+		b.put(filepath.Join(d, ownAnchor), File{Data: b.own})
+		for i, der := range added {
+			data := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+			b.put(filepath.Join(d, fmt.Sprintf("cachex-user-%d.crt", i+1)), File{Data: data})
 		}
 	}
 }
