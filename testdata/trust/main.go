@@ -24,6 +24,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -46,6 +47,7 @@ func main() {
 	quick := flag.Bool("quick", false, "only what installs fast")
 	name := flag.String("user", "", "run everything as the ordinary user `NAME` too, when root")
 	write := flag.String("write", "", "put the table into `FILE`")
+	must := flag.String("must", "", "fail when one of these `NAMES`, with commas, is not here")
 	flag.Parse()
 	if os.Getuid() == 0 && os.Getenv(parentNamespace) == "" {
 		cmd, err := again()
@@ -58,7 +60,7 @@ func main() {
 		}
 		os.Exit(cmd.ProcessState.ExitCode())
 	}
-	failed, err := run(*cachex, *dir, *name, *write, *install, *quick, flag.Args())
+	failed, err := run(options{*cachex, *dir, *name, *write, *install, *quick, strings.Split(*must, ","), flag.Args()})
 	if err != nil {
 		log.Fatal("trust: ", err)
 	}
@@ -79,17 +81,29 @@ func defaultDir() string {
 	return filepath.Join(home, ".cache", "cachex-trust")
 }
 
-func run(cachex, dir, name, write string, install, quick bool, names []string) (failed bool, err error) {
-	r := &runner{install: install}
+// options are the command line: see the flags.
+type options struct {
+	cachex, dir, user, write string
+	install, quick           bool
+	must, names              []string
+}
+
+func run(o options) (failed bool, err error) {
+	r := &runner{install: o.install}
 	if r.fixtures, err = filepath.Abs("testdata/trust"); err != nil {
 		return true, err
 	}
-	if r.dir, err = filepath.Abs(dir); err != nil {
+	if r.dir, err = filepath.Abs(o.dir); err != nil {
 		return true, err
 	}
-	clients, err := readClients(r.fixtures, names, quick)
+	clients, err := readClients(r.fixtures, o.names, o.quick)
 	if err != nil {
 		return true, err
+	}
+	for _, name := range o.must {
+		if name != "" && !slices.ContainsFunc(clients, func(c client) bool { return c.name == name }) {
+			return true, fmt.Errorf("%s must be here, and is not among the clients", name)
+		}
 	}
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return true, err
@@ -103,11 +117,11 @@ func run(cachex, dir, name, write string, install, quick bool, names []string) (
 	}
 	// Where the ordinary user can reach it.
 	r.cachex = filepath.Join(r.work, "cachex")
-	if err := copyProgram(cachex, r.cachex); err != nil {
+	if err := copyProgram(o.cachex, r.cachex); err != nil {
 		return true, err
 	}
-	if name != "" && os.Getuid() == 0 {
-		if r.other, err = credential(name); err != nil {
+	if o.user != "" && os.Getuid() == 0 {
+		if r.other, err = credential(o.user); err != nil {
 			return true, err
 		}
 	}
@@ -119,6 +133,9 @@ func run(cachex, dir, name, write string, install, quick bool, names []string) (
 	for _, c := range clients {
 		began := time.Now()
 		res := r.prove(c)
+		if res.missing != "" && slices.Contains(o.must, c.name) {
+			res.failures = append(res.failures, "it must be here: "+res.missing)
+		}
 		fmt.Printf("%-24s %-34s %s (%.1f s)\n", c.name, clip(res.version, 34), res.words(), time.Since(began).Seconds())
 		for _, f := range res.failures {
 			failed = true
@@ -126,8 +143,8 @@ func run(cachex, dir, name, write string, install, quick bool, names []string) (
 		}
 		results = append(results, res)
 	}
-	if write != "" {
-		err = writeTable(write, results)
+	if o.write != "" {
+		err = writeTable(o.write, results)
 	}
 	return failed, err
 }
