@@ -72,6 +72,14 @@ func (c *conn) CloseWrite() error {
 	return c.Close()
 }
 
+// reset breaks a connection off, where it is one of TCP.
+func (c *conn) reset() {
+	if t, ok := c.Conn.(*net.TCPConn); ok {
+		t.SetLinger(0)
+		t.Close()
+	}
+}
+
 func (c *conn) peek(n int) ([]byte, error) {
 	if c.ahead == nil {
 		c.ahead = bufio.NewReaderSize(c.Conn, 4<<10)

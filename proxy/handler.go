@@ -53,10 +53,7 @@ func (c *conn) resetIfAborted() {
 	if cause == nil {
 		return
 	}
-	if t, ok := c.Conn.(*net.TCPConn); ok {
-		t.SetLinger(0)
-		t.Close()
-	}
+	c.reset()
 	panic(cause)
 }
 

@@ -51,6 +51,10 @@ type Proxy struct {
 	Certificate func(name string) (*tls.Certificate, error)
 	// Destination tells where a connection was going.
 	Destination func(net.Conn) (netip.AddrPort, error)
+	// Local gives the addresses on this machine's loopback, in the order in which
+	// to try them, that a destination there stands for. Such a connection is
+	// carried as it is, offline as well, and whatever Reach says. nil knows none.
+	Local func(netip.AddrPort) []netip.AddrPort
 	// Name is the host name that an address stands for, "" when unknown. nil
 	// knows none.
 	Name func(netip.Addr) string
@@ -210,6 +214,12 @@ func (p *Proxy) serveAccepted(ctx context.Context, c net.Conn) {
 		p.Log.Warn("no destination", "err", err)
 		c.Close()
 		return
+	}
+	if p.Local != nil {
+		if local := p.Local(addr); len(local) > 0 {
+			p.serveLocal(ctx, &conn{Conn: c}, local)
+			return
+		}
 	}
 	d := destination{host: addr.Addr().Unmap().String(), port: addr.Port()}
 	if p.Name != nil {

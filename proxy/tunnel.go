@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -97,6 +98,29 @@ func closeWrite(c net.Conn) {
 		return
 	}
 	c.Close()
+}
+
+// serveLocal carries a connection to a server of this machine. Who speaks first
+// and what is nobody's business: TLS is not opened, and nothing is kept.
+func (p *Proxy) serveLocal(ctx context.Context, c *conn, servers []netip.AddrPort) {
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	x := p.begin("CONNECT", "tcp://"+servers[0].String())
+	var up net.Conn
+	var err error
+	for _, at := range servers {
+		up, err = (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", at.String())
+		if err == nil {
+			break
+		}
+	}
+	if err != nil {
+		c.reset() // it was open when the sandbox was asked
+		x.finish(Error, err.Error(), 0)
+		return
+	}
+	p.splice(ctx, c, up, x, "a port of the host")
 }
 
 // serveSilent opens the connection upstream for a client that says nothing. If

@@ -21,7 +21,7 @@ import (
 // Main runs the sandbox's first process if this is one, and does not return
 // then. Call it before anything else in main.
 func Main() {
-	if os.Args[0] != initName || os.Getpid() != 1 || len(os.Args) < 5 {
+	if os.Args[0] != initName || os.Getpid() != 1 || len(os.Args) < 6 {
 		return
 	}
 	fd, err := strconv.Atoi(os.Args[1])
@@ -38,8 +38,8 @@ func Main() {
 	if err != nil {
 		os.Exit(1)
 	}
-	p := &first{link: l, kept: kept, echoes: newEchoes()}
-	if err := p.run(os.Args[2], os.Args[3], os.Args[5:]); err != nil {
+	p := &first{link: l, kept: kept, hostPorts: os.Args[5] == strconv.FormatBool(true), echoes: newEchoes()}
+	if err := p.run(os.Args[2], os.Args[3], os.Args[6:]); err != nil {
 		l.send(toParent{Failed: asFailure(err)}) // fails when the parent is gone
 		os.Exit(1)
 	}
@@ -65,10 +65,12 @@ func asFailure(err error) *failure {
 // first is the sandbox's first process: it sets up, starts the command, and
 // ends with it. The kernel then kills the rest of the pid namespace.
 type first struct {
-	link   *link
-	kept   uint64 // the capabilities that exist outside
-	echoes *echoes
-	mounts mounts
+	link *link
+	kept uint64 // the capabilities that exist outside
+	// hostPorts tells that some of the host's ports can be reached.
+	hostPorts bool
+	echoes    *echoes
+	mounts    mounts
 }
 
 func (p *first) run(hostNet, hostMount string, redirect []string) error {
@@ -80,6 +82,9 @@ func (p *first) run(hostNet, hostMount string, redirect []string) error {
 		return err
 	}
 	n := Network{}
+	if p.hostPorts {
+		n.HostPorts = []uint16{AllPorts} // which ones is told later
+	}
 	for _, r := range redirect {
 		ap, err := netip.ParseAddrPort(r)
 		if err != nil {
@@ -105,6 +110,11 @@ func (p *first) run(hostNet, hostMount string, redirect []string) error {
 	}
 	if err := m.Start.fill(streams[3]); err != nil {
 		return &StepError{Step: "read the private files", Err: err}
+	}
+	if m.Start.HostPorts != nil {
+		if err := setHostPorts(*m.Start.HostPorts); err != nil {
+			return &StepError{Step: "open the host's ports", Err: err}
+		}
 	}
 	if err := p.mounts.finish(m.Start.Trees); err != nil {
 		return err
@@ -141,13 +151,14 @@ func (p *first) command(s *start, streams []int) error {
 	}
 	go p.obey(pid)
 	status := p.reap(pid)
-	state := State{Changed: p.mounts.changed()}
+	end := exit{State: State{Changed: p.mounts.changed()}}
 	if status.Signaled() {
-		state.Signal = status.Signal()
+		end.State.Signal = status.Signal()
 	} else {
-		state.Code = status.ExitStatus()
+		end.State.Code = status.ExitStatus()
 	}
-	if err := p.link.send(toParent{Exited: &state}); err != nil {
+	end.Refused, _ = refusedPorts() // for a hint only
+	if err := p.link.send(toParent{Exited: &end}); err != nil {
 		return &StepError{Step: "report the end", Err: err}
 	}
 	return nil
@@ -228,6 +239,10 @@ func (p *first) obey(command int) {
 			os.Exit(1)
 		}
 		switch {
+		case m.HostPorts != nil:
+			_ = setHostPorts(*m.HostPorts) // then it stays as it was
+		case m.Dial != nil:
+			go p.dial(*m.Dial)
 		case m.IsStopped:
 			if stopped(command) {
 				p.link.send(toParent{StillStopped: true})

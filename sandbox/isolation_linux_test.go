@@ -21,16 +21,22 @@ const insideMark = "sandbox-test-inside"
 // insiders print what they find wrong.
 var insiders = map[string]func(){
 	"servers": serversInside, "datagrams": datagramsInside, "connections": connectionsInside,
+	"appears": appearsInside, "reused": reusedInside, "echo": echoInside,
 }
 
 // runInside gives what an insider has printed.
 func runInside(t *testing.T, name string, handle func(net.Conn)) string {
 	t.Helper()
+	return runInsideOf(t, Network{}, []string{name}, handle)
+}
+
+func runInsideOf(t *testing.T, n Network, args []string, handle func(net.Conn)) string {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := runScript(t, "", Config{Path: exe, Args: []string{insideMark, name}}, handle)
+	got := runScriptIn(t, n, "", Config{Path: exe, Args: append([]string{insideMark}, args...)}, handle)
 	out, ok := strings.CutSuffix(got.out, "done\n")
 	if got.err != nil || !ok {
 		t.Fatalf("%+v", got)

@@ -21,6 +21,8 @@ type (
 		Start     *start
 		Signal    syscall.Signal
 		IsStopped bool // asks; the answer is StillStopped, or none
+		HostPorts *openPorts
+		Dial      *dial // the answer is Dialled
 	}
 	toParent struct {
 		Ready        *ready
@@ -28,7 +30,8 @@ type (
 		Failed       *failure
 		Stopped      bool // the command was, and may go on by now
 		StillStopped bool
-		Exited       *State
+		Dialled      *dialled
+		Exited       *exit
 	}
 )
 
@@ -40,6 +43,13 @@ type start struct {
 	Args, Env []string
 	Trees     []Tree
 	Sizes     []int
+	HostPorts *openPorts // nil when none are asked for
+}
+
+// exit is how the command ended.
+type exit struct {
+	State   State
+	Refused []uint16 // loopback ports that had no listener
 }
 
 // newStart takes the data out of the trees.

@@ -52,7 +52,7 @@ func setUpNetwork(n Network) (*sockets, error) {
 	// A build may serve on 80 and 443: they are nobody else's here. Without
 	// /proc/sys it may only if it could have before.
 	_ = os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
-	s, err := listen(six)
+	s, err := listen(six, len(n.HostPorts) > 0)
 	if err != nil {
 		s.close()
 		return nil, &StepError{Step: "open the listeners", Err: err}
@@ -164,8 +164,9 @@ func setUpByName(name string) error {
 	return netlink.LinkSetUp(l)
 }
 
-// listen opens the sockets of the ready message.
-func listen(six bool) (*sockets, error) {
+// listen opens the sockets of the ready message. The transparent ones take
+// connections to any port.
+func listen(six, transparent bool) (*sockets, error) {
 	s := &sockets{}
 	families := []unix.Sockaddr{&unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}}
 	if six {
@@ -180,7 +181,7 @@ func listen(six bool) (*sockets, error) {
 		{dnsPort, unix.SOCK_STREAM, &s.ready.DNSStream},
 	} {
 		for _, family := range families {
-			fd, err := bound(family, want.port, want.kind)
+			fd, err := bound(family, want.port, want.kind, transparent)
 			if err != nil {
 				if _, ok := family.(*unix.SockaddrInet6); ok {
 					continue // no ::1: IPv6 is switched off here
@@ -194,7 +195,7 @@ func listen(six bool) (*sockets, error) {
 	return s, nil
 }
 
-func bound(family unix.Sockaddr, port, kind int) (int, error) {
+func bound(family unix.Sockaddr, port, kind int, transparent bool) (int, error) {
 	domain := unix.AF_INET
 	switch a := family.(type) {
 	case *unix.SockaddrInet4:
@@ -209,6 +210,10 @@ func bound(family unix.Sockaddr, port, kind int) (int, error) {
 	}
 	if domain == unix.AF_INET6 {
 		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+	}
+	if err == nil && transparent {
+		// IPV6_TRANSPARENT is the same bit of the socket (tcp(7), ipv6(7)).
+		err = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1)
 	}
 	if err == nil {
 		err = unix.Bind(fd, family)

@@ -15,7 +15,7 @@ import (
 
 // redirect sets these rules in the sandbox's namespace, here as nft prints them:
 //
-//	chain nat (hook output):
+//	chain nat (hook output), after those of hostPortRules:
 //	    ip daddr RESOLVER th dport 53 redirect to :dnsPort    (RESOLVER is loopback)
 //	    ip daddr ADDRESS tcp dport PORT redirect to :proxyPort  (Network.Redirect)
 //	    ip daddr 127.0.0.0/8 accept                           (the sandbox's own)
@@ -23,7 +23,7 @@ import (
 //	    ip6 daddr ::1 accept
 //	    th dport 53 redirect to :dnsPort
 //	    meta l4proto tcp redirect to :proxyPort
-//	chain filter (hook output):
+//	chain filter (hook output), after those of noteRefused and hostPortRules:
 //	    icmp type echo-request drop                           (beyond loopback)
 //
 // UDP to elsewhere finds no socket and is refused by the kernel at once, so
@@ -34,29 +34,30 @@ func redirect(n Network, resolvers []netip.Addr, six bool) error {
 	if err != nil {
 		return err
 	}
-	table := c.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "cachex"})
-	nat := c.AddChain(&nftables.Chain{
-		Name: "nat", Table: table, Type: nftables.ChainTypeNAT,
+	r := &rules{conn: c, table: c.AddTable(ownTable())}
+	r.nat = c.AddChain(&nftables.Chain{
+		Name: "nat", Table: r.table, Type: nftables.ChainTypeNAT,
 		Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityNATDest,
 	})
-	filter := c.AddChain(&nftables.Chain{
-		Name: "filter", Table: table, Type: nftables.ChainTypeFilter,
+	r.filter = c.AddChain(&nftables.Chain{
+		Name: "filter", Table: r.table, Type: nftables.ChainTypeFilter,
 		Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityFilter,
 	})
-	add := func(chain *nftables.Chain, parts ...[]expr.Any) {
-		r := &nftables.Rule{Table: table, Chain: chain}
-		for _, p := range parts {
-			r.Exprs = append(r.Exprs, p...)
-		}
-		c.AddRule(r)
+	if err := r.noteRefused(); err != nil {
+		return err
 	}
-	for _, r := range resolvers {
+	for _, a := range resolvers {
 		for _, proto := range []byte{unix.IPPROTO_UDP, unix.IPPROTO_TCP} {
-			add(nat, to(netip.PrefixFrom(r, r.BitLen())), port(proto, 53), redirectTo(dnsPort))
+			r.add(r.nat, to(netip.PrefixFrom(a, a.BitLen())), port(proto, 53), redirectTo(dnsPort))
 		}
 	}
-	for _, r := range n.Redirect {
-		add(nat, to(netip.PrefixFrom(r.Addr(), r.Addr().BitLen())), port(unix.IPPROTO_TCP, r.Port()), redirectTo(proxyPort))
+	for _, a := range n.Redirect {
+		r.add(r.nat, to(netip.PrefixFrom(a.Addr(), a.Addr().BitLen())), port(unix.IPPROTO_TCP, a.Port()), redirectTo(proxyPort))
+	}
+	if len(n.HostPorts) > 0 {
+		if err := r.hostPortRules(six); err != nil {
+			return err
+		}
 	}
 	own := []netip.Prefix{
 		netip.MustParsePrefix("127.0.0.0/8"),
@@ -66,17 +67,37 @@ func redirect(n Network, resolvers []netip.Addr, six bool) error {
 		own = append(own, netip.PrefixFrom(netip.IPv6Loopback(), 128))
 	}
 	for _, p := range own {
-		add(nat, to(p), verdict(expr.VerdictAccept))
-		add(filter, to(p), verdict(expr.VerdictAccept))
+		r.add(r.nat, to(p), verdict(expr.VerdictAccept))
+		r.add(r.filter, to(p), verdict(expr.VerdictAccept))
 	}
 	for _, proto := range []byte{unix.IPPROTO_UDP, unix.IPPROTO_TCP} {
-		add(nat, port(proto, 53), redirectTo(dnsPort))
+		r.add(r.nat, port(proto, 53), redirectTo(dnsPort))
 	}
-	add(nat, protocol(unix.IPPROTO_TCP), redirectTo(proxyPort))
+	r.add(r.nat, protocol(unix.IPPROTO_TCP), redirectTo(proxyPort))
 	const echo, echo6 = 8, 128 // RFC 792, RFC 4443 section 4.1
-	add(filter, protocol(unix.IPPROTO_ICMP), transport(0, []byte{echo}), verdict(expr.VerdictDrop))
-	add(filter, protocol(unix.IPPROTO_ICMPV6), transport(0, []byte{echo6}), verdict(expr.VerdictDrop))
+	r.add(r.filter, protocol(unix.IPPROTO_ICMP), transport(0, []byte{echo}), verdict(expr.VerdictDrop))
+	r.add(r.filter, protocol(unix.IPPROTO_ICMPV6), transport(0, []byte{echo6}), verdict(expr.VerdictDrop))
 	return c.Flush()
+}
+
+// rules are the sandbox's, in the making.
+type rules struct {
+	conn        *nftables.Conn
+	table       *nftables.Table
+	nat, filter *nftables.Chain
+}
+
+func ownTable() *nftables.Table {
+	return &nftables.Table{Family: nftables.TableFamilyINet, Name: "cachex"}
+}
+
+// add adds a rule to the end of a chain.
+func (r *rules) add(chain *nftables.Chain, parts ...[]expr.Any) {
+	rule := &nftables.Rule{Table: r.table, Chain: chain}
+	for _, p := range parts {
+		rule.Exprs = append(rule.Exprs, p...)
+	}
+	r.conn.AddRule(rule)
 }
 
 // The register that matches go through.

@@ -24,6 +24,8 @@ type Sandbox struct {
 	ended     chan struct{} // closed when init is reaped
 	closing   sync.Once
 	terminal  terminal
+	hostPorts *hostPorts // nil when none are asked for
+	dials     dials
 }
 
 // New makes the namespaces and the network in them. The context bounds the
@@ -31,6 +33,9 @@ type Sandbox struct {
 // *StepError.
 func New(ctx context.Context, n Network) (*Sandbox, error) {
 	s := &Sandbox{ended: make(chan struct{}), terminal: foreground()}
+	if err := n.check(); err != nil {
+		return nil, err
+	}
 	if err := s.spawn(n); err != nil {
 		return nil, err
 	}
@@ -63,6 +68,9 @@ func (s *Sandbox) spawn(n Network) error {
 	if s.link, err = newLink(pair[0]); err != nil {
 		return &StepError{Step: "open the socket pair", Err: err}
 	}
+	if len(n.HostPorts) > 0 {
+		s.hostPorts = &hostPorts{network: n, link: s.link}
+	}
 	defer unix.Close(pair[1])
 	// Inherited by its number: listing it would renumber the user's own files.
 	theirs, err := unix.FcntlInt(uintptr(pair[1]), unix.F_DUPFD, linkAt)
@@ -77,7 +85,7 @@ func (s *Sandbox) spawn(n Network) error {
 	defer null.Close()
 
 	args := []string{initName, strconv.Itoa(theirs), namespaceOf("net"), namespaceOf("mnt"),
-		strconv.FormatUint(boundingSet(), 16)}
+		strconv.FormatUint(boundingSet(), 16), strconv.FormatBool(len(n.HostPorts) > 0)}
 	for _, r := range n.Redirect {
 		args = append(args, r.String())
 	}
@@ -178,6 +186,13 @@ func (s *Sandbox) Start(c Config) error {
 	if err != nil {
 		return &StepError{Step: "hand the private files over", Err: err}
 	}
+	if s.hostPorts != nil {
+		open, err := s.hostPorts.open()
+		if err != nil {
+			return &StepError{Step: "open the host's ports", Err: err}
+		}
+		m.HostPorts = &open
+	}
 	err = s.link.send(toInit{Start: m}, int(c.Stdin.Fd()), int(c.Stdout.Fd()), int(c.Stderr.Fd()), int(data.Fd()))
 	data.Close()
 	if err != nil {
@@ -189,6 +204,9 @@ func (s *Sandbox) Start(c Config) error {
 	}
 	if answer.Failed != nil {
 		return answer.Failed.error()
+	}
+	if s.hostPorts != nil {
+		s.hostPorts.begin(*m.HostPorts)
 	}
 	return nil
 }
@@ -220,10 +238,13 @@ func (s *Sandbox) Wait() (State, error) {
 	var stops sync.WaitGroup
 	defer stops.Wait()
 	defer close(ended)
+	defer s.dials.end()
 	for {
 		var m toParent
-		_, err := s.link.receive(&m)
+		fds, err := s.link.receive(&m)
 		switch {
+		case err == nil && m.Dialled != nil:
+			s.dials.answer(*m.Dialled, fds)
 		case err == nil && m.Stopped:
 			// A terminal's Ctrl-Z stops both, and by the time that this is
 			// read, both go on. So ask.
@@ -236,9 +257,26 @@ func (s *Sandbox) Wait() (State, error) {
 			if err != nil || m.Exited == nil {
 				return State{Signal: syscall.SIGKILL}, nil
 			}
-			return *m.Exited, nil
+			m.Exited.State.Missed = s.missed(m.Exited.Refused)
+			return m.Exited.State, nil
 		}
 	}
+}
+
+// missed are those of the refused ports that are open on the host.
+func (s *Sandbox) missed(refused []uint16) []uint16 {
+	if len(refused) == 0 {
+		return nil
+	}
+	open, err := listening()
+	if err != nil {
+		return nil // it is for a hint only
+	}
+	outside := open.either()
+	slices.Sort(refused)
+	return slices.DeleteFunc(refused, func(p uint16) bool {
+		return !slices.Contains(outside, p) || s.hostPorts.leads(p)
+	})
 }
 
 // stop stops this process, so that its shell takes notice, and goes on together
@@ -262,6 +300,7 @@ func (s *Sandbox) stop(ended <-chan struct{}) {
 // to call again.
 func (s *Sandbox) Close() {
 	s.closing.Do(func() {
+		s.hostPorts.end()
 		s.init.Kill() // fails when it has ended
 		s.link.close()
 		<-s.ended

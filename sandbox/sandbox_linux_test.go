@@ -26,7 +26,12 @@ type ran struct {
 // handle, which may be nil.
 func runScript(t *testing.T, script string, c Config, handle func(net.Conn)) ran {
 	t.Helper()
-	s, err := New(t.Context(), Network{})
+	return runScriptIn(t, Network{}, script, c, handle)
+}
+
+func runScriptIn(t *testing.T, n Network, script string, c Config, handle func(net.Conn)) ran {
+	t.Helper()
+	s, err := New(t.Context(), n)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,9 @@ func (*Sandbox) Signal(os.Signal) error { return errLinux }
 // Wait fails.
 func (*Sandbox) Wait() (State, error) { return State{}, errLinux }
 
+// Dial fails.
+func (*Sandbox) Dial(context.Context, uint16) (*net.TCPConn, error) { return nil, errLinux }
+
 // Close does nothing.
 func (*Sandbox) Close() {}
 

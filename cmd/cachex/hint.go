@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -27,7 +28,22 @@ const (
 )
 
 // The kinds of hints beside proxy's obstacles.
-const kindDenied = "denied"
+const (
+	kindDenied   = "denied"
+	kindHostPort = "host-port"
+)
+
+// missed adds hints for loopback ports that are open on the host.
+func (a *account) missed(ports []uint16) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, p := range ports {
+		if len(a.hints) < maxHints {
+			n := strconv.Itoa(int(p))
+			a.hints = append(a.hints, hint{kindHostPort, "localhost:" + n, "", 1, "--host-port " + n})
+		}
+	}
+}
 
 // addHint learns from an exchange. A client that was not known at first is
 // named when it is.
@@ -62,8 +78,11 @@ func (a *account) addHint(x proxy.Exchange) {
 
 // why says what stands in the way, after the flag.
 func (h hint) why() string {
-	if h.Kind == kindDenied {
+	switch h.Kind {
+	case kindDenied:
 		return "to let the command reach " + h.Host
+	case kindHostPort:
+		return "the command found " + h.Host + " closed; it is open outside the sandbox"
 	}
 	client := h.Client
 	if client == "" {

@@ -25,11 +25,15 @@ type runOptions struct {
 	pass       []string
 	allow      []string
 	deny       []string
+	hostPort   []string
+	publish    []string
 	reports    []string
 
 	mode          policy.Mode
 	passedThrough proxy.Hosts
 	reach         proxy.Reach
+	hostPorts     []uint16
+	publications  []publication
 	targets       []reportTarget
 }
 
@@ -50,6 +54,17 @@ HOST is a name, *.NAME for all names below it, * for all, an address or a networ
 (192.0.2.0/24), with :PORT for that port alone. Names are compared as the command
 uses them, not by the addresses that they lead to.
 
+Loopback is the sandbox's own. --host-port makes a TCP port of the host's, such as
+a database's, be reached at the same address, 127.0.0.1 or ::1, and all of them
+with "all"; a server that the command starts on that port itself comes first. As
+` + hostName + ` the host is reached whatever listens inside. A port that is
+closed outside is refused inside (one that was just closed may instead be reset,
+and one that has just opened is seen within a tenth of a second). What is sent is
+carried as it is and not kept, also with --offline and whatever --allow says.
+
+--publish does the reverse: HOST:PORT of the host, 127.0.0.1 if no HOST is given,
+leads to the second PORT, or the same, of the sandbox's loopback.
+
 When it has ended, a report on standard error says what came from the cache and
 what from the network.
 
@@ -62,8 +77,9 @@ EXIT STATUS
 
 ENVIRONMENT
   CACHEX_CACHE, CACHEX_OFFLINE, CACHEX_POLICY, CACHEX_SANDBOX, CACHEX_REPORT,
-  CACHEX_ALLOW, CACHEX_DENY, CACHEX_PASSTHROUGH and CACHEX_FAIL_ON_MISS give
-  defaults for the flags of those names. Lists are separated by commas.`
+  CACHEX_ALLOW, CACHEX_DENY, CACHEX_PASSTHROUGH, CACHEX_HOST_PORT, CACHEX_PUBLISH
+  and CACHEX_FAIL_ON_MISS give defaults for the flags of those names. Lists are
+  separated by commas.`
 
 func newRunCommand(io streams, status *int) *cobra.Command {
 	var o runOptions
@@ -100,6 +116,8 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	f.StringArrayVar(&o.allow, "allow", nil, "the only `HOST` that may be reached (repeatable)")
 	f.StringArrayVar(&o.deny, "deny", nil, "`HOST` that may not be reached (repeatable)")
 	f.StringArrayVar(&o.pass, "passthrough", nil, "`HOST` whose TLS is tunnelled, not opened (repeatable)")
+	f.StringArrayVar(&o.hostPort, "host-port", nil, "`PORT` of the host's loopback to be reached, or all (repeatable)")
+	f.StringArrayVar(&o.publish, "publish", nil, "port of the sandbox to be reached from the host, `[HOST:]PORT[:PORT]` (repeatable)")
 	f.StringArrayVar(&o.reports, "report", nil, "`FORMAT[=FILE]`: text, json or none (repeatable; default text)")
 	return c
 }
@@ -120,6 +138,15 @@ func (o *runOptions) check() error {
 		if *hosts.read, err = proxy.ParseHosts(hosts.given); err != nil {
 			return fmt.Errorf("--%s: %w", hosts.flag, err)
 		}
+	}
+	if o.hostPorts, err = parseHostPorts(o.hostPort); err != nil {
+		return err
+	}
+	if o.publications, err = parsePublish(o.publish); err != nil {
+		return err
+	}
+	if err := checkPorts(o.publications, o.hostPorts); err != nil {
+		return err
 	}
 	if o.targets, err = parseReports(o.reports); err != nil {
 		return err

@@ -20,6 +20,7 @@ func TestMain(m *testing.M) {
 		"fetch":  fetch,
 		"procs":  procs,
 		"talk":   talk,
+		"listen": listen,
 	})
 }
 
@@ -29,7 +30,9 @@ func TestMain(m *testing.M) {
 //	cachex ARG...      the program
 //	fetch ...          an HTTP client (fetch_test.go)
 //	procs PATTERN      like pgrep (procs_test.go)
-//	talk HOST:PORT ... a client of raw TCP (talk_test.go)
+//	talk HOST:PORT ... a client of raw TCP, and listen HOST:PORT ... a server
+//	                   (talk_test.go); $GREETER, $GREETER6 and $CLOSED are ports
+//	                   of the host
 //	origin up|down     the servers of all names, behind the host's proxy: the
 //	                   directory www/HOST/PATH (origin_test.go); it is up at first
 //	requests N [PATH]  the origin was asked N times since the last "requests"
@@ -75,6 +78,9 @@ func setUpScript(env *testscript.Env) error {
 	}
 	env.Defer(o.close)
 	env.Values[originKey{}] = o
+	if err := hostServers(env); err != nil {
+		return err
+	}
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("CACHEX_CACHE", filepath.Join(env.WorkDir, "cache"))
 	env.Setenv("HTTP_PROXY", o.proxyURL())

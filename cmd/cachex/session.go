@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/signal"
@@ -25,15 +26,18 @@ import (
 
 // session is one run: the proxy outside, the sandbox inside, and the account.
 type session struct {
-	opts    *runOptions
-	io      streams
-	started time.Time
-	store   *store.Store
-	trust   ca.Trust
-	proxy   *proxy.Proxy
-	names   *dns.Resolver
-	box     *sandbox.Sandbox
-	account *account
+	opts *runOptions
+	// redirect are the proxies on the host's loopback.
+	redirect []netip.AddrPort
+	io       streams
+	started  time.Time
+	store    *store.Store
+	trust    ca.Trust
+	proxy    *proxy.Proxy
+	names    *dns.Resolver
+	box      *sandbox.Sandbox
+	doors    *publisher
+	account  *account
 }
 
 // run does everything between the command line and the exit status.
@@ -58,6 +62,7 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 	if o.failOnMiss && status == 0 && s.account.refused() {
 		status = exitMiss
 	}
+	s.account.missed(state.Missed)
 	sum := summary{
 		Schema: reportSchema, Command: withoutSecrets(args), Exit: status, Started: s.started.UTC(),
 		MS: time.Since(s.started).Milliseconds(), Sandbox: "netns", Policy: string(o.mode),
@@ -82,13 +87,21 @@ func internal(err error) error {
 // prepare makes sandbox and proxy side by side: the sandbox's first process
 // takes as long to start as all else here.
 func (s *session) prepare() error {
+	s.redirect = loopbackProxies(os.Getenv)
 	made := make(chan error, 1)
 	go func() {
 		var err error
-		s.box, err = sandbox.New(context.Background(), sandbox.Network{Redirect: loopbackProxies(os.Getenv)})
+		s.box, err = sandbox.New(context.Background(), sandbox.Network{
+			Redirect:  s.redirect,
+			HostPorts: s.opts.hostPorts,
+			OwnPorts:  published(s.opts.publications),
+		})
 		made <- err
 	}()
 	err := s.prepareProxy()
+	if err == nil {
+		s.doors, err = publish(s.opts.publications)
+	}
 	if e := <-made; err == nil {
 		err = e
 	}
@@ -142,6 +155,7 @@ func (s *session) prepareProxy() error {
 		Roots:       roots,
 		Certificate: authority.Certificate,
 		Destination: sandbox.OriginalDst,
+		Local:       s.local,
 		Name:        s.names.Name,
 		Client:      func(c net.Conn) string { return s.box.Client(c) },
 		Record:      s.account.record,
@@ -171,6 +185,9 @@ func (s *session) resolver() *dns.Resolver {
 	if name, err := os.Hostname(); err == nil {
 		r.Self = []string{name}
 	}
+	if len(s.opts.hostPorts) > 0 {
+		r.Fixed = map[string]netip.Addr{hostName: sandbox.HostAddress()}
+	}
 	if s.opts.offline {
 		return r
 	}
@@ -185,6 +202,23 @@ func (s *session) resolver() *dns.Resolver {
 		return err
 	}
 	return r
+}
+
+// local gives the host's addresses for a destination that --host-port means. What
+// the host's proxy settings name is the proxy's own.
+func (s *session) local(dst netip.AddrPort) []netip.AddrPort {
+	switch a := dst.Addr().Unmap(); {
+	case len(s.opts.hostPorts) == 0:
+		return nil
+	case a == sandbox.HostAddress():
+		return []netip.AddrPort{
+			netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), dst.Port()),
+			netip.AddrPortFrom(netip.IPv6Loopback(), dst.Port()),
+		}
+	case a.IsLoopback() && !slices.Contains(s.redirect, netip.AddrPortFrom(a, dst.Port())):
+		return []netip.AddrPort{netip.AddrPortFrom(a, dst.Port())}
+	}
+	return nil
 }
 
 // errNotAsked gives a denied name an address, so that what is refused is the
@@ -216,6 +250,7 @@ func (s *session) serve(path string, args []string) (sandbox.State, error) {
 	if err != nil {
 		return sandbox.State{}, startError(args[0], err)
 	}
+	serving.Go(func() { s.doors.serve(ctx, s.box) })
 	defer forwardSignals(s.box)()
 	return s.box.Wait()
 }
@@ -269,6 +304,7 @@ func (s *session) close() {
 	if s.box != nil {
 		s.box.Close()
 	}
+	s.doors.close()
 	if s.store != nil {
 		s.store.Close()
 	}

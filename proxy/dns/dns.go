@@ -21,6 +21,9 @@ import (
 type Resolver struct {
 	// Self lists the machine's own names, which are loopback.
 	Self []string
+	// Fixed gives names, in lower case, an address that is not of the range. It
+	// goes before everything else.
+	Fixed map[string]netip.Addr
 	// Known tells that a name exists, because something is kept from it. nil
 	// knows none.
 	Known func(name string) bool
@@ -117,6 +120,10 @@ func (r *Resolver) Answer(ctx context.Context, q *dns.Msg) *dns.Msg {
 	}
 	question := q.Question[0]
 	name := normal(question.Name)
+	if addr, ok := r.Fixed[name]; ok {
+		a.Answer = fixedRecord(question, addr)
+		return a
+	}
 	if local := r.loopback(name); local {
 		a.Answer = loopbackRecords(question)
 		return a
@@ -126,10 +133,7 @@ func (r *Resolver) Answer(ctx context.Context, q *dns.Msg) *dns.Msg {
 		return a
 	}
 	if question.Qtype == dns.TypeA || question.Qtype == dns.TypeANY {
-		a.Answer = []dns.RR{&dns.A{
-			Hdr: dns.RR_Header{Name: question.Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: ttl},
-			A:   r.address(name).AsSlice(),
-		}}
+		a.Answer = fixedRecord(question, r.address(name))
 	}
 	return a
 }
@@ -146,6 +150,15 @@ func (r *Resolver) loopback(name string) bool {
 		}
 	}
 	return false
+}
+
+// fixedRecord is of an address of IPv4.
+func fixedRecord(q dns.Question, addr netip.Addr) []dns.RR {
+	if q.Qtype != dns.TypeA && q.Qtype != dns.TypeANY {
+		return nil
+	}
+	head := dns.RR_Header{Name: q.Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: ttl}
+	return []dns.RR{&dns.A{Hdr: head, A: addr.AsSlice()}}
 }
 
 func loopbackRecords(q dns.Question) []dns.RR {
