@@ -130,14 +130,14 @@ func (s *Store) settled(k Key, variant string, was fs.FileInfo, m *Meta) bool {
 // openBody opens the document's file, which is inside its folder when the name
 // is a folder too.
 func (s *Store) openBody(name string) (*os.File, fs.FileInfo, error) {
-	f, err := s.root.Open(name)
+	f, err := s.open(name)
 	if err != nil {
 		return nil, nil, err
 	}
 	fi, err := f.Stat()
 	if err == nil && fi.IsDir() {
 		f.Close()
-		if f, err = s.root.Open(name + "/" + selfName); err != nil {
+		if f, err = s.open(name + "/" + selfName); err != nil {
 			return nil, nil, err
 		}
 		fi, err = f.Stat()

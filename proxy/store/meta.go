@@ -58,7 +58,7 @@ func metaName(k Key, variant string) string {
 var errDamaged = errors.New("its metadata is damaged")
 
 func (s *Store) readMeta(k Key, variant string) (*Meta, error) {
-	f, err := s.root.Open(metaName(k, variant))
+	f, err := s.open(metaName(k, variant))
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ var ErrReadOnly = errors.New("the cache directory is read-only")
 type Store struct {
 	dir      string
 	root     *os.Root
+	at       *os.File // the directory that root is
 	readOnly bool
 	alone    bool
 	salt     []byte
@@ -52,9 +53,14 @@ func Open(dir string, readOnly bool) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, root: root, readOnly: readOnly}
-	if err := s.prepare(); err != nil {
+	at, err := root.Open(".")
+	if err != nil {
 		root.Close()
+		return nil, err
+	}
+	s := &Store{dir: dir, root: root, at: at, readOnly: readOnly}
+	if err := s.prepare(); err != nil {
+		s.Close()
 		return nil, err
 	}
 	return s, nil
@@ -121,4 +127,4 @@ func (s *Store) HasHost(host string) bool {
 }
 
 // Close releases the directory. Entries that are open stay readable.
-func (s *Store) Close() error { return s.root.Close() }
+func (s *Store) Close() error { return errors.Join(s.at.Close(), s.root.Close()) }

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package store
+
+import "os"
+
+// open opens a file beneath the directory for reading.
+func (s *Store) open(name string) (*os.File, error) { return s.root.Open(name) }
