@@ -52,6 +52,9 @@ func (p *Proxy) serveGit(w http.ResponseWriter, q *query) bool {
 
 // servePush passes a push on, once, and forgets what refs there were before.
 func (p *Proxy) servePush(w http.ResponseWriter, q *query) {
+	if q.r.ProtoMajor == 2 && !p.Offline {
+		q.r.Body = newAheadBody(q.r.Body, p.Store)
+	}
 	p.pass(w, q, "git push")
 	key, ok := repositoryKey(q.key, receivePack)
 	if !ok || p.Offline {

@@ -116,8 +116,7 @@ func TestGitPush(t *testing.T) {
 		l.git("-C", "work", "add", ".")
 		l.git("-C", "work", "commit", "-q", "-m", version)
 		l.account()
-		// Over HTTP/1.1: now and then an upload by libcurl 7.88 over HTTP/2 stalls.
-		l.git("-C", "work", "-c", "http.version=HTTP/1.1", "-c", "core.compression=0", "-c", "protocol.version="+version, "push", "-q", "origin", "main")
+		l.git("-C", "work", "-c", "core.compression=0", "-c", "protocol.version="+version, "push", "-q", "origin", "main")
 		l.onlyOutcomes(Pass)
 		for _, asks := range []string{"0", "1", "2"} {
 			got := l.git("-c", "protocol.version="+asks, "ls-remote", "--heads", gitURL+"r.git", "main")

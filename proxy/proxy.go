@@ -169,10 +169,8 @@ func (p *Proxy) newServer() *http.Server {
 	}
 }
 
-// uploads is http2Config with room for what clients send. Uploads are read as
-// fast as upstream takes them; libcurl 7.88 stalls now and then when it has
-// filled a window (1 in 12 pushes of 3 MB with the small ones, 1 in some 30 with
-// these).
+// uploads is http2Config with room for what clients send, which is read as fast
+// as upstream takes it. git hangs when it has filled a window (pushbody.go).
 func uploads() *http.HTTP2Config {
 	c := http2Config()
 	c.MaxReceiveBufferPerStream, c.MaxReceiveBufferPerConnection = 4*streamWindow, 4*connWindow
