@@ -115,22 +115,39 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// BenchmarkHitInTree looks up entries that are far from one another.
+// BenchmarkHitInTree looks up entries that are far from one another, by turns in
+// a small tree and in a large one: on a machine with other work, two benchmarks
+// one after the other say little. "growth" is the large one's time over the
+// small one's.
 func BenchmarkHitInTree(b *testing.B) {
-	for _, n := range entries() {
+	sizes := entries()
+	var trees []*Proxy
+	for _, n := range sizes {
 		dir := b.TempDir()
 		fillStore(b, dir, n)
-		p := scaleProxy(b, dir)
-		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
-			b.ReportAllocs()
-			for i := 0; b.Loop(); i++ {
-				a := asking(p, scalePath(i*7919%n))
+		trees = append(trees, scaleProxy(b, dir))
+	}
+	b.ReportAllocs()
+	spent := make([]time.Duration, len(sizes))
+	const turn = 100
+	asked := 0
+	for b.Loop() {
+		for at, n := range sizes {
+			start := time.Now()
+			for i := range turn {
+				a := asking(trees[at], scalePath((asked+i)*7919%n))
 				if a.Code != http.StatusOK || a.Header().Get("Cache-Status") != "cachex; hit" {
 					b.Fatalf("%d %v", a.Code, a.Header())
 				}
 			}
-		})
+			spent[at] += time.Since(start)
+		}
+		asked += turn
 	}
+	for at, n := range sizes {
+		b.ReportMetric(float64(spent[at].Nanoseconds())/float64(asked), fmt.Sprintf("ns/hit-of-%d", n))
+	}
+	b.ReportMetric(float64(spent[len(spent)-1])/float64(spent[0]), "growth")
 }
 
 // linksOfOne is how many names a file may have on common file systems, and some
