@@ -47,6 +47,7 @@ type rigOptions struct {
 	noH2    bool
 	git     string // of mirrors
 	stall   time.Duration
+	now     func() time.Time
 
 	passthrough string // a pattern
 	name        string // of each address
@@ -92,7 +93,7 @@ func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
 	up.TLSClientConfig.ServerName = "example.com"
 	up.TLSClientConfig.GetClientCertificate = noCertificate
 	r.proxy = &Proxy{
-		Store: s, Policy: o.mode, Offline: o.offline, Upstream: up, Dial: dial, Stall: o.stall,
+		Store: s, Policy: o.mode, Offline: o.offline, Upstream: up, Dial: dial, Stall: o.stall, Now: o.now,
 		Certificate: func(name string) (*tls.Certificate, error) {
 			if r.proxy.Passthrough.Match(name, 443) {
 				t.Errorf("TLS to %s was opened", name)

@@ -62,6 +62,11 @@ func heuristicStatus(status int) bool {
 	return slices.Contains([]int{200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501}, status)
 }
 
+// maxSkew is how far the clocks of machines that share a directory are apart at
+// most. An answer from further ahead was kept before this machine's clock was set
+// back, and nobody knows how old it is.
+const maxSkew = time.Minute
+
 // age is the current_age of RFC 9111 section 4.2.3.
 func age(a Answer, now time.Time) time.Duration {
 	apparent := max(0, a.Received.Sub(dateOf(a)))

@@ -83,6 +83,9 @@ func (m Mode) Judge(req http.Header, a Answer, now time.Time) Use {
 func (m Mode) judgeFreshness(req http.Header, a Answer, now time.Time) Use {
 	cc := m.directives(a.Header)
 	life, why := m.lifetime(a, cc)
+	if a.Received.Sub(now) > maxSkew {
+		life, why = 0, "it was received in the future"
+	}
 	u := Use{Age: age(a, now)}
 	over := u.Age - life // how long it has been stale
 	u.Standby = m.standsBy(cc, over)
