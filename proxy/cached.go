@@ -113,7 +113,7 @@ func (p *Proxy) serveAnswer(w http.ResponseWriter, q *query, f *flight, leads bo
 		// It was selected by other values than this request has.
 		q.learned = f.selecting()
 		return false
-	case f.result == flightKept && !q.whole && farRange(q.r, f.length):
+	case f.result == flightKept && !q.whole && p.farRange(q.r, f.length):
 		return p.fetchPart(w, q, a.variant)
 	case f.result == flightKept:
 		p.serveFlight(w, q, f, leads, a)

@@ -29,7 +29,7 @@ type flightKey struct {
 }
 
 // fillGrace is how long the end of a run waits for the rest of bodies of which
-// a client wanted a part. They are of nearRange bytes at most.
+// a client wanted a part. They are of Proxy.Near bytes at most.
 const fillGrace = 2 * time.Second
 
 // stop ends the fetches that are not whole yet and waits for all.
@@ -216,7 +216,7 @@ func (f *flight) await(w http.ResponseWriter, q *query, leads bool) bool {
 // whole, if that is not much: the next client may want another part.
 func (f *flight) fill() {
 	f.mu.Lock()
-	ask := f.readers > 0 && !f.done && f.length >= 0 && f.length <= nearRange
+	ask := f.readers > 0 && !f.done && f.length >= 0 && f.length <= f.p.near()
 	if ask {
 		f.readers++
 		f.tail.idle++

@@ -31,6 +31,10 @@ const testPatience = 2 * time.Minute
 // nothing.
 const modelStall = time.Second
 
+// modelNear makes most of the model's documents large files, of which parts are
+// fetched and kept.
+const modelNear = 50_000
+
 // soak is how many operations the randomised tests do; CACHEX_SOAK asks for
 // more than the few that fit into an ordinary run.
 func soak(t *testing.T, ordinary int) int {
@@ -257,6 +261,7 @@ func newHouse(t *testing.T, dial func(ctx context.Context, network, address stri
 	r := &rig{t: t, dir: dir, dest: map[string]netip.AddrPort{}, hits: map[string]int{}}
 	r.proxy = &Proxy{
 		Store: s, Policy: mode, Offline: offline, Upstream: up, Dial: dial, Stall: modelStall,
+		Near: modelNear,
 		Certificate: func(string) (*tls.Certificate, error) { return testCertificate(), nil },
 		Destination: r.destination,
 		Record: func(x Exchange) {

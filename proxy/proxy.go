@@ -70,6 +70,10 @@ type Proxy struct {
 	// Stall is how long a body may send nothing before its connection counts
 	// as broken; 0 is 20 seconds.
 	Stall time.Duration
+	// Near is how many bytes of a file may come before a part that is asked for,
+	// or be asked for, without the whole file being too much to fetch for it; 0
+	// is 8 MiB.
+	Near int64
 	// Log gets what a developer of cachex wants to know. nil discards it.
 	Log *slog.Logger
 

@@ -131,9 +131,15 @@ func lengthUnknown(resp *http.Response) bool {
 	return resp.ContentLength < 0 && resp.ProtoMajor == 1 && resp.TLS == nil && len(resp.TransferEncoding) == 0
 }
 
-// nearRange is how much of a file may come before a part that is asked for, or
-// be asked for, without the whole file being too much to fetch for it.
+// nearRange is the usual Proxy.Near.
 const nearRange = 8 << 20
+
+func (p *Proxy) near() int64 {
+	if p.Near > 0 {
+		return p.Near
+	}
+	return nearRange
+}
 
 // singleRange reads a Range field with one range (RFC 9110 section 14.1.2). A
 // suffix has from < 0, its length in to; an open end has to < 0.
@@ -156,8 +162,8 @@ func singleRange(h http.Header) (from, to int64, ok bool) {
 
 // farRange tells whether a request wants a small part of a large file: then
 // the part alone is fetched.
-func farRange(r *http.Request, length int64) bool {
-	if r.Header.Get("Range") == "" || length <= nearRange {
+func (p *Proxy) farRange(r *http.Request, length int64) bool {
+	if r.Header.Get("Range") == "" || length <= p.near() {
 		return false
 	}
 	from, to, ok := singleRange(r.Header)
@@ -167,5 +173,5 @@ func farRange(r *http.Request, length int64) bool {
 	case to < 0: // open: a download that goes on
 		to = length
 	}
-	return to-from < length/4 || from > nearRange
+	return to-from < length/4 || from > p.near()
 }
