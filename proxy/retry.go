@@ -234,10 +234,15 @@ func (t reading) RoundTrip(r *http.Request) (*http.Response, error) {
 		return t.p.roundTrip(r)
 	}
 	resp, err := t.p.fetch(r, maxTries)
-	if g, ok := bodyOf(resp); ok {
-		g.after = 1<<63 - 1 // what is passed on may be silent as long as it likes
-	}
+	unguard(resp)
 	return resp, err
+}
+
+// unguard lets a body that is passed on be silent for as long as it likes.
+func unguard(resp *http.Response) {
+	if g, ok := bodyOf(resp); ok {
+		g.after = 1<<63 - 1
+	}
 }
 
 func bodyOf(resp *http.Response) (*guarded, bool) {

@@ -52,6 +52,8 @@ type rigOptions struct {
 	passthrough string // a pattern
 	name        string // of each address
 	client      func(net.Conn) string
+	dial        func(ctx context.Context, network, address string) (net.Conn, error) // for what is not HTTP
+	reach       Reach
 }
 
 func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
@@ -108,6 +110,10 @@ func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
 		},
 	}
 	r.proxy.git.mirrors.Git = o.git
+	if o.dial != nil {
+		r.proxy.Dial = o.dial
+	}
+	r.proxy.Reach = o.reach
 	if o.name != "" {
 		r.proxy.Name = func(netip.Addr) string { return o.name }
 	}

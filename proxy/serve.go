@@ -280,6 +280,7 @@ func (always) wouldWait() bool { return true }
 func (p *Proxy) serveUnkept(w http.ResponseWriter, q *query, f *flight) {
 	resp := f.resp
 	defer resp.Body.Close()
+	unguard(resp)
 	copyHeader(w.Header(), policy.KeptHeader(resp.Header))
 	for _, name := range []string{"Set-Cookie", "Set-Cookie2", "Location"} {
 		if v := resp.Header.Values(name); len(v) > 0 {
