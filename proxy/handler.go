@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"cachex/proxy/policy"
 )
 
 // ServeHTTP answers one request.
@@ -34,6 +36,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := p.newQuery(r, u)
 	switch {
 	case p.refuseDenied(w, q):
+	case policy.AboutMachine(u, r.Header):
+		p.pass(w, q, "about this machine alone")
 	case isUpgrade(r):
 		p.pass(w, q, "upgrade to "+r.Header.Get("Upgrade"))
 	case isTokenRequest(r, u):
