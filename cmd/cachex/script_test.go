@@ -21,6 +21,7 @@ func TestMain(m *testing.M) {
 		"procs":  procs,
 		"talk":   talk,
 		"listen": listen,
+		"lookup": lookup, "forward": forward, "secure": secure, "burst": burst,
 	})
 }
 
@@ -33,6 +34,7 @@ func TestMain(m *testing.M) {
 //	talk HOST:PORT ... a client of raw TCP, and listen HOST:PORT ... a server
 //	                   (talk_test.go); $GREETER, $GREETER6 and $CLOSED are ports
 //	                   of the host
+//	lookup, forward, secure, burst  see corner_test.go
 //	origin up|down     the servers of all names, behind the host's proxy: the
 //	                   directory www/HOST/PATH (origin_test.go); it is up at first
 //	requests N [PATH]  the origin was asked N times since the last "requests"
