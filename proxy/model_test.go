@@ -261,7 +261,7 @@ func newHouse(t *testing.T, dial func(ctx context.Context, network, address stri
 	r := &rig{t: t, dir: dir, dest: map[string]netip.AddrPort{}, hits: map[string]int{}}
 	r.proxy = &Proxy{
 		Store: s, Policy: mode, Offline: offline, Upstream: up, Dial: dial, Stall: modelStall,
-		Near: modelNear,
+		Near:        modelNear,
 		Certificate: func(string) (*tls.Certificate, error) { return testCertificate(), nil },
 		Destination: r.destination,
 		Record: func(x Exchange) {
