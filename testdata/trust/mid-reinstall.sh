@@ -7,5 +7,5 @@ install() { need update-ca-certificates ca-certificates; [ -n "${APT-}" ] || { e
 version() { dpkg-query -Wf 'ca-certificates ${Version}' ca-certificates; }
 get() {
   [ -z "${INSIDE-}" ] || DEBIAN_FRONTEND=noninteractive apt-get -q -y install --reinstall ca-certificates >&2
-  everyone
+  everyone node-https
 }

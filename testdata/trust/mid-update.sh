@@ -8,5 +8,5 @@ install() { need update-ca-certificates ca-certificates; }
 version() { dpkg-query -Wf 'ca-certificates ${Version}' ca-certificates; }
 get() {
   [ -z "${INSIDE-}" ] || update-ca-certificates --fresh >&2
-  everyone
+  everyone node-https
 }

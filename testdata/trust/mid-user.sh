@@ -6,4 +6,4 @@
 # quick
 install() { need setpriv util-linux; }
 version() { setpriv --version; }
-get() { as_nobody everyone; }
+get() { as_nobody "everyone node-https"; }
