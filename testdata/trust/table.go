@@ -50,7 +50,7 @@ func table(results []result) []byte {
 			if r.refuses != "" && r.missing == "" {
 				words += ": " + r.refuses
 			}
-			row := []string{r.title, r.version, r.looks, r.given, words}
+			row := []string{r.title, short(r.version), r.looks, r.given, words}
 			for i := range row {
 				row[i] = strings.ReplaceAll(row[i], "|", `\|`)
 			}
@@ -59,4 +59,11 @@ func table(results []result) []byte {
 	}
 	b.WriteString("\n")
 	return b.Bytes()
+}
+
+// short is a version without what stands behind it: how and where it was built.
+func short(version string) string {
+	version, _, _ = strings.Cut(version, " (")
+	words := strings.Fields(version)
+	return strings.Join(words[:min(len(words), 4)], " ")
 }
