@@ -110,6 +110,7 @@ func (f *flight) grow(file *os.File, size int64) {
 // with that.
 func (f *flight) takeOver(want fetch) {
 	m := store.Meta{URL: f.id.key.URL(f.id.scheme), Requested: f.p.now()}
+	want.req = f.again(want.req)
 	resp, err := f.p.fetch(want.req, maxTries)
 	if err != nil {
 		f.end(err)
@@ -137,6 +138,18 @@ func (f *flight) takeOver(want fetch) {
 		f.publish(want, &m)
 	}
 	f.takeBody(want, &comparing{r: resp.Body, with: f.file, left: f.size}, &m)
+}
+
+// again is a request for what readers have a part of: all of it, and in the form
+// that the run that began it got. A length was announced of what is not coded.
+func (f *flight) again(req *http.Request) *http.Request {
+	req = req.Clone(req.Context())
+	req.Header.Del("If-None-Match")
+	req.Header.Del("If-Modified-Since")
+	if f.length >= 0 {
+		req.Header.Set("Accept-Encoding", "identity")
+	}
+	return req
 }
 
 // same tells whether an answer is the one that readers have a part of.

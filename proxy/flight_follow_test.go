@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"io"
 	"net/http"
@@ -17,12 +18,22 @@ type slowOrigin struct {
 	body []byte
 	more chan struct{}
 	bare bool // nothing tells which version it is
+	gzip bool // whoever accepts it gets that
 }
 
 func (o *slowOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(o.body)))
 	if !o.bare {
 		w.Header().Set("ETag", `"1"`)
+	}
+	if o.gzip && r.Header.Get("Accept-Encoding") == "gzip" {
+		w.Header().Del("Content-Length")
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Header().Set("ETag", `"1-gzip"`)
+		z := gzip.NewWriter(w)
+		z.Write(o.body)
+		z.Close()
+		return
 	}
 	w.Write(o.body[:len(o.body)/2])
 	http.NewResponseController(w).Flush()
@@ -35,11 +46,18 @@ func (o *slowOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // startReading requests a document and reads the first half of it.
-func startReading(t *testing.T, ctx context.Context, r *rig, n int) (io.ReadCloser, []byte) {
+func startReading(t *testing.T, ctx context.Context, r *rig, n int, header ...string) (io.ReadCloser, []byte) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://registry.example/a-1.0.0.tgz", nil)
+	path := "/a-1.0.0.tgz"
+	if len(header) > 0 {
+		path = "/index"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://registry.example"+path, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
 	}
 	resp, err := r.client(true).Do(req)
 	if err != nil {
@@ -121,6 +139,25 @@ func TestTakesOver(t *testing.T) {
 	second.stop()
 	if x := second.seen[0]; x.Outcome != Miss || x.Network != int64(len(o.body)) {
 		t.Errorf("the second run's account: %+v", x)
+	}
+}
+
+// The first has asked for the document as it is, for its client wants a part of
+// it. The second, which would ask for it compressed, goes on with what it has.
+func TestTakesOverAsItCame(t *testing.T) {
+	o := &slowOrigin{body: bytes.Repeat([]byte("0123456789"), 50_000), more: make(chan struct{}), gzip: true}
+	first := newRig(t, o, rigOptions{near: 1000})
+	second := newRig(t, o, rigOptions{dir: first.dir})
+	ctx, cancel := context.WithCancel(t.Context())
+	body1, _ := startReading(t, ctx, first, len(o.body)/2, "Range", "bytes=0-")
+	body2, half := startReading(t, t.Context(), second, len(o.body)/2, "Accept", "*/*")
+	cancel()
+	body1.Close()
+	time.AfterFunc(50*time.Millisecond, func() { close(o.more) })
+	rest, err := io.ReadAll(body2)
+	body2.Close()
+	if err != nil || !bytes.Equal(append(half, rest...), o.body) {
+		t.Errorf("%d bytes, %v", len(half)+len(rest), err)
 	}
 }
 
