@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -31,6 +32,9 @@ type PartsMeta struct {
 	Validator string `json:"validator,omitempty"`
 	// Ranges are the parts that are there, in order, apart from one another.
 	Ranges []Span `json:"ranges"`
+	// Generation names the file that the ranges are in, and no later one: set by
+	// CreatePart.
+	Generation string `json:"generation"`
 }
 
 // Span is a range of bytes: From and the offset after its last byte.
@@ -67,6 +71,12 @@ func (s *Store) Parts(k Key, variant string) (*Parts, error) {
 		return nil, &MissError{Reason: "not in the cache"}
 	}
 	p := &Parts{PartsMeta: *m, File: f}
+	// Who begins another state removes the description before the file: as it is
+	// still there, the file was its own.
+	if now, err := s.readParts(k, variant); err != nil || now.Generation != m.Generation {
+		p.Close()
+		return nil, &MissError{Reason: "not in the cache"}
+	}
 	fi, err := f.Stat()
 	for _, r := range m.Ranges {
 		if err != nil || !fi.Mode().IsRegular() || r.To > fi.Size() || r.From < 0 || r.From >= r.To || r.To > m.Total {
@@ -131,11 +141,15 @@ func (s *Store) CreatePart(k Key, variant string, m PartsMeta, from int64) (*Par
 		if w.file, err = s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644); err != nil {
 			return nil, err
 		}
-		if err := s.renameInto(temp, partsName(k, variant)+dataExt); err != nil {
+		err = s.root.Remove(partsName(k, variant) + metaExt)
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			err = s.renameInto(temp, partsName(k, variant)+dataExt)
+		}
+		if err != nil {
 			s.root.Remove(temp)
 			return nil, err
 		}
-		m.Ranges = nil
+		m.Ranges, m.Generation = nil, randomName()
 		return &m, nil
 	})
 	if err != nil {
