@@ -20,7 +20,7 @@ const insideMark = "sandbox-test-inside"
 
 // insiders print what they find wrong.
 var insiders = map[string]func(){
-	"servers": serversInside, "datagrams": datagramsInside, "connections": connectionsInside,
+	"servers": serversInside, "datagrams": datagramsInside, "echoes": echoesInside, "multicast": multicastInside, "connections": connectionsInside,
 	"appears": appearsInside, "reused": reusedInside, "echo": echoInside,
 }
 

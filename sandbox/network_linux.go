@@ -104,6 +104,17 @@ func setUpLinks(six bool) error {
 	if err := netlink.RouteAdd(&local); err != nil {
 		return &StepError{Step: "add the local route", Err: err}
 	}
+	if out != lo {
+		// Groups are joined on the interface that their route names, and loopback
+		// hands nothing of IPv4 to the members of one.
+		_, groups, _ := net.ParseCIDR("224.0.0.0/4")
+		multicast := netlink.Route{
+			LinkIndex: out.Attrs().Index, Dst: groups, Type: unix.RTN_MULTICAST, Table: unix.RT_TABLE_LOCAL, Scope: unix.RT_SCOPE_LINK,
+		}
+		if err := netlink.RouteAdd(&multicast); err != nil {
+			return &StepError{Step: "add the multicast route", Err: err}
+		}
+	}
 	if !six {
 		return nil
 	}
