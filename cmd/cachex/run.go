@@ -54,16 +54,16 @@ HOST is a name, *.NAME for all names below it, * for all, an address or a networ
 (192.0.2.0/24), with :PORT for that port alone. Names are compared as the command
 uses them, not by the addresses that they lead to.
 
-Loopback is the sandbox's own. --host-port makes a TCP port of the host's, such as
-a database's, be reached at the same address, 127.0.0.1 or ::1, and all of them
-with "all"; a server that the command starts on that port itself comes first. As
-` + hostName + ` the host is reached whatever listens inside. A port that is
-closed outside is refused inside (one that was just closed may instead be reset,
-and one that has just opened is seen within a tenth of a second). What is sent is
-carried as it is and not kept, also with --offline and whatever --allow says.
+Loopback is the sandbox's own. With --host-port a TCP port of the host's, such as
+a database's, is reached at the same address, 127.0.0.1 or ::1; "all" is every
+port. A server that the command itself starts on that port comes first; the name
+` + hostName + ` means the host whatever listens inside. A port that is
+closed outside is refused inside. (One that has just opened is seen within a tenth
+of a second; one that has just closed may be reset instead of refused.) What is
+sent is carried as it is and not kept, with --offline too, whatever --allow says.
 
 --publish does the reverse: HOST:PORT of the host, 127.0.0.1 if no HOST is given,
-leads to the second PORT, or the same, of the sandbox's loopback.
+leads to the second PORT, or else the same, of the sandbox's loopback.
 
 When it has ended, a report on standard error says what came from the cache and
 what from the network.
