@@ -61,7 +61,8 @@ func setUpNetwork(n Network) (*sockets, error) {
 		s.close()
 		return nil, &StepError{
 			Step: "set the nft redirect", Err: err,
-			Hint: "the kernel needs nf_tables with NAT (modules nf_tables, nft_redir, nft_reject_inet)",
+			Hint: "the kernel needs nf_tables with NAT (modules nf_tables, nft_redir, nft_reject_inet; " +
+				"and for the host's ports nft_socket, nft_tproxy)",
 		}
 	}
 	return s, nil
