@@ -156,7 +156,7 @@ func mayPass(ctx context.Context, err error) bool {
 		return false
 	case errors.As(err, &unknown) && unknown.IsNotFound:
 		return false
-	case errors.As(err, &verification), errors.As(err, &authority), refusedByAlert(err):
+	case errors.As(err, &verification), errors.As(err, &authority), refusedByAlert(err), errors.Is(err, errDenied):
 		return false
 	case errors.As(err, &op):
 		return true

@@ -55,6 +55,7 @@ type rigOptions struct {
 	client      func(net.Conn) string
 	dial        func(ctx context.Context, network, address string) (net.Conn, error) // for what is not HTTP
 	reach       Reach
+	local       func(netip.AddrPort) []netip.AddrPort
 }
 
 func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
@@ -114,7 +115,7 @@ func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
 	if o.dial != nil {
 		r.proxy.Dial = o.dial
 	}
-	r.proxy.Reach = o.reach
+	r.proxy.Reach, r.proxy.Local = o.reach, o.local
 	if o.name != "" {
 		r.proxy.Name = func(netip.Addr) string { return o.name }
 	}

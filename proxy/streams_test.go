@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -182,6 +185,67 @@ func TestServerSpeaksFirst(t *testing.T) {
 		if x := r.last(); x.Outcome != Tunnel || x.URL != "tcp://"+c.want || !strings.HasSuffix(g.dialled(), c.want) {
 			t.Errorf("%+v, dialled %s", x, g.dialled())
 		}
+	}
+}
+
+// TestLocal: a server of this machine is reached as it is, at the first address
+// at which it listens, offline and denied as well. One that is not there any more
+// is a reset, not an empty answer.
+func TestLocal(t *testing.T) {
+	all, err := ParseHosts([]string{"*"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const hello = "\x16\x03\x01 looks like TLS\n"
+	there := netip.MustParseAddrPort(greeter(t, hello).listener.Addr().String())
+	gone := greeter(t, "")
+	gone.listener.Close()
+	none := netip.MustParseAddrPort(gone.listener.Addr().String())
+	for _, c := range []struct {
+		servers []netip.AddrPort
+		want    Outcome
+	}{
+		{[]netip.AddrPort{there}, Tunnel}, {[]netip.AddrPort{none, there}, Tunnel}, {[]netip.AddrPort{none, none}, Error},
+	} {
+		r := newRig(t, nil, rigOptions{
+			offline: true, reach: Reach{Deny: all}, local: func(netip.AddrPort) []netip.AddrPort { return c.servers },
+		})
+		conn := r.tunnelTo(t, 443)
+		if c.want == Error {
+			if n, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("read %d, %v", n, err)
+			}
+			r.wantOutcome(Error)
+			continue
+		}
+		io.WriteString(conn, hello)
+		conn.CloseWrite()
+		if b, err := io.ReadAll(conn); string(b) != hello+hello || err != nil {
+			t.Errorf("%q, %v", b, err)
+		}
+		if x := r.last(); x.Outcome != Tunnel || x.URL != "tcp://"+c.servers[0].String() {
+			t.Errorf("%+v", x)
+		}
+	}
+}
+
+// TestPostgres: a client that asks first whether TLS may follow.
+func TestPostgres(t *testing.T) {
+	g := greeter(t, "")
+	r := newRig(t, nil, rigOptions{dial: g.dial, name: "db.example"})
+	conn := r.tunnelTo(t, 5432)
+	question := "\x00\x00\x00\x08\x04\xd2\x16\x2f" // SSLRequest
+	hello := "\x16\x03\x01\x00\x05later"           // on the same connection
+	for _, b := range []string{question, hello} {
+		io.WriteString(conn, b)
+		got := make([]byte, len(b))
+		if _, err := io.ReadFull(conn, got); string(got) != b {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+	conn.Close()
+	if x := r.last(); x.Outcome != Tunnel || x.URL != "tcp://db.example:5432" {
+		t.Errorf("%+v", x)
 	}
 }
 

@@ -42,7 +42,8 @@ type Resolver struct {
 }
 
 // pool is the range for benchmarks of network devices (RFC 2544), 131 072
-// addresses that no network routes and that clients treat as ordinary.
+// addresses that no network routes and that clients treat as ordinary. The first
+// one, 198.18.0.1, is given to no name unless Fixed does.
 func pool() netip.Prefix { return netip.MustParsePrefix("198.18.0.0/15") }
 
 const (

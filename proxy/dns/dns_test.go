@@ -377,3 +377,29 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// Names with an address of their own are asked of nobody, and the first address
+// of the range is nobody's, so that it can be theirs.
+func TestFixedNames(t *testing.T) {
+	own := netip.MustParseAddr("198.18.0.1")
+	r := &Resolver{
+		Fixed:  map[string]netip.Addr{"host.example": own},
+		Lookup: func(context.Context, string) error { t.Error("asked"); return nil },
+		Note:   func(string, bool) { t.Error("noted") },
+	}
+	for _, name := range []string{"host.example.", "HOST.Example."} {
+		if got := address(t, r, name); got != own {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if a := ask(t, r, "host.example.", dns.TypeAAAA); a.Rcode != dns.RcodeSuccess || len(a.Answer) > 0 {
+		t.Errorf("AAAA: %v", a)
+	}
+	if got := r.Name(own); got != "" {
+		t.Errorf("%v is %q", own, got)
+	}
+	r.Lookup, r.Note = nil, nil
+	if got := address(t, r, "registry.example."); got == own {
+		t.Error("another name got the address")
+	}
+}
