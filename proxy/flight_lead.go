@@ -149,6 +149,9 @@ func (f *flight) receive(want fetch, resp *http.Response, m *store.Meta) {
 	p, req := f.p, want.req
 	p.jar.note(req.Method, want.url, req.Header, resp.Header)
 	f.keep = f.judge(want, resp)
+	if f.keep.OK && givesToken(want.url, resp) {
+		f.keep = policy.Keep{Reason: "token"}
+	}
 	coded := decode(req, resp)
 	if !f.keep.OK {
 		f.unkept(resp)
@@ -223,15 +226,16 @@ func (f *flight) publish(want fetch, m *store.Meta) {
 	}
 }
 
-// liveHeader is the kept header with the redirect as it came: the signature of
-// its target is for the clients of today.
+// liveHeader is the kept header with redirect and links as they came: the
+// signatures of their targets are for the clients of today.
 func liveHeader(kept, got http.Header) http.Header {
-	location := got.Values("Location")
-	if len(location) == 0 {
-		return kept
+	h := kept
+	for _, name := range []string{"Location", "Link"} {
+		if v := got.Values(name); len(v) > 0 && !slices.Equal(v, h.Values(name)) {
+			h = h.Clone()
+			h[name] = v
+		}
 	}
-	h := kept.Clone()
-	h["Location"] = location
 	return h
 }
 

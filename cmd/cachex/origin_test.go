@@ -29,6 +29,7 @@ import (
 //
 //	/moved/PATH      302 to /PATH
 //	/away            302 to another host
+//	/signed/PATH     302 to /PATH with the query, as to signed URLs
 //	/status-NNN/…    that status
 //	/slow/PATH       PATH, a second for the last byte
 //	/cut/PATH        PATH, whose connection breaks off in the middle
@@ -164,6 +165,9 @@ func (o *origin) document(w http.ResponseWriter, r *http.Request, host string) {
 	switch kind {
 	case "moved":
 		http.Redirect(w, r, "/"+rest, http.StatusFound)
+		return
+	case "signed":
+		http.Redirect(w, r, "https://other.example/"+rest+"?"+r.URL.RawQuery, http.StatusFound)
 		return
 	case "away":
 		http.Redirect(w, r, "https://other.example/b-1.0.0.tgz", http.StatusFound)

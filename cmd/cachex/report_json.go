@@ -4,13 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"time"
-
-	"cachex/proxy/policy"
 )
 
 // reportSchema is the version of the JSON report. Fields may be added under
@@ -33,23 +29,6 @@ type summary struct {
 	Totals  counts       `json:"totals"`
 	Hosts   []hostCounts `json:"hosts"`
 	Hints   []hint       `json:"hints,omitempty"`
-}
-
-// withoutSecrets is the command as a report may show it: URLs in it lose their
-// passwords and tokens.
-func withoutSecrets(args []string) []string {
-	anyURL := regexp.MustCompile(`https?://[^\s'"<>]+`)
-	shown := make([]string, len(args))
-	for i, a := range args {
-		shown[i] = anyURL.ReplaceAllStringFunc(a, func(s string) string {
-			u, err := url.Parse(s)
-			if err != nil {
-				return "https://…" // not to be told what is secret in it
-			}
-			return policy.Unsigned(u).String()
-		})
-	}
-	return shown
 }
 
 // writeJSONFile writes the report beside its place and renames it, so that a

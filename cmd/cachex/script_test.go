@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 //	lookup, forward, secure, burst  see corner_test.go
 //	origin up|down     the servers of all names, behind the host's proxy: the
 //	                   directory www/HOST/PATH (origin_test.go); it is up at first
+//	noleaks PATH...    no secret of the file "secrets" is there (leaks_test.go)
 //	requests N [PATH]  the origin was asked N times since the last "requests"
 //
 // No script can reach the real network: the host's proxy is the test's own.
@@ -54,6 +55,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"origin":   originCommand,
 			"requests": requestsCommand,
+			"noleaks":  leaksCommand,
 		},
 	})
 }

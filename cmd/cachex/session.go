@@ -64,9 +64,12 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 	}
 	s.account.missed(state.Missed)
 	sum := summary{
-		Schema: reportSchema, Command: withoutSecrets(args), Exit: status, Started: s.started.UTC(),
+		Schema: reportSchema, Exit: status, Started: s.started.UTC(),
 		MS: time.Since(s.started).Milliseconds(), Sandbox: "netns", Policy: string(o.mode),
 		Offline: o.offline, Cache: o.cache, Changed: state.Changed,
+	}
+	if wantsExchanges(o.targets) {
+		sum.Command = withoutSecrets(args)
 	}
 	if err := writeReports(io, o.targets, sum, s.account); err != nil {
 		complain(io.err, err) // the command's status is worth more

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -111,6 +112,21 @@ var secretFields = []string{
 	"X-Jfrog-Art-Api", "X-Api-Key", "X-Nuget-Apikey", "X-Auth-Token", "X-Amz-Security-Token",
 }
 
+// secretEndings are those of the fields that services invent for the same, such
+// as X-Vault-Token, in the canonical form of names.
+var secretEndings = []string{"-Token", "-Secret", "-Password", "-Api-Key", "-Apikey", "-Access-Key", "-Subscription-Key"}
+
+// isSecret tells of the fields that tell who asks: they have variants of their
+// own, and their values must not be written down.
+func isSecret(name string) bool {
+	name = http.CanonicalHeaderKey(name)
+	return slices.Contains(secretFields, name) || invented(name)
+}
+
+func invented(name string) bool {
+	return slices.ContainsFunc(secretEndings, func(end string) bool { return strings.HasSuffix(name, end) })
+}
+
 // Credentials is the part of a request that only one user has, "" when there
 // is none. It is a secret.
 func Credentials(req http.Header) string {
@@ -120,6 +136,15 @@ func Credentials(req http.Header) string {
 			parts = append(parts, name+": "+v)
 		}
 	}
+	known := len(parts)
+	for name, values := range req {
+		if invented(name) && !slices.Contains(secretFields, name) {
+			for _, v := range values {
+				parts = append(parts, name+": "+v)
+			}
+		}
+	}
+	slices.Sort(parts[known:])
 	return strings.Join(parts, "\n")
 }
 
@@ -162,10 +187,13 @@ func KeptHeader(answer http.Header) http.Header {
 			h.Del(strings.TrimSpace(name))
 		}
 	}
-	for _, name := range slices.Concat(ownHop, secretFields) {
+	for _, name := range ownHop {
 		h.Del(name)
 	}
 	for name := range h {
+		if isSecret(name) {
+			h.Del(name)
+		}
 		low := strings.ToLower(name)
 		if strings.Contains(low, "ratelimit") || strings.Contains(low, "rate-limit") {
 			h.Del(name)
@@ -181,8 +209,15 @@ func KeptHeader(answer http.Header) http.Header {
 			h.Set(name, unsigned)
 		}
 	}
+	for i, link := range h["Link"] { // <https://…?token=…>; rel="next", … (RFC 8288)
+		h["Link"][i] = linkTarget.ReplaceAllStringFunc(link, func(s string) string {
+			return "<" + unsignedLink(s[1:len(s)-1]) + ">"
+		})
+	}
 	return h
 }
+
+var linkTarget = regexp.MustCompile("<[^>]*>")
 
 // unsignedLink takes the secrets out of a URL reference and leaves the rest as
 // it was sent.

@@ -145,12 +145,6 @@ func fieldNames(lines []string) []string {
 	return names
 }
 
-// isSecret tells of the fields that have variants of their own, and whose
-// values must not be written down.
-func isSecret(name string) bool {
-	return slices.ContainsFunc(secretFields, func(s string) bool { return strings.EqualFold(s, name) })
-}
-
 // Selected are the values of the selecting fields in a request, in a normal
 // form (RFC 9111 section 4.1).
 func Selected(names []string, req http.Header) map[string]string {
