@@ -12,7 +12,8 @@ import (
 
 // The sets of ports in the sandbox's rules.
 const (
-	refusedSet  = "refused"   // loopback ports that were tried and have no listener
+	refusedSet  = "refused"   // loopback ports that were tried and had no listener
+	answeredSet = "answered"  // those that had one at some time
 	hostSet4    = "hostports" // open ports of the host's 127.0.0.1
 	hostSet6    = "hostports6"
 	hostSetBoth = "hostportsboth" // of either, for HostAddress
@@ -28,35 +29,51 @@ const (
 	synFlag, rstFlag, ackFlag = 0x02, 0x04, 0x10
 )
 
-// noteRefused adds the rule that remembers the loopback ports whose connections
+// noteRefused adds the rules that remember the loopback ports whose connections
 // the kernel itself refuses, as nobody listens there: it answers a SYN with RST
-// and ACK and the sequence number 0 (RFC 9293 section 3.10.7.1).
+// and ACK and the sequence number 0 (RFC 9293 section 3.10.7.1). A build that
+// waits for its own server tries a port that is its own later.
 //
 //	tcp flags == rst|ack tcp sequence 0 add @refused { tcp sport }
+//	tcp flags == syn|ack add @answered { tcp sport }
 func (r *rules) noteRefused() error {
-	set := portSet(r.table, refusedSet)
-	set.Dynamic = true
-	if err := r.conn.AddSet(set, nil); err != nil {
-		return err
+	refused, answered := portSet(r.table, refusedSet), portSet(r.table, answeredSet)
+	for _, set := range []*nftables.Set{refused, answered} {
+		set.Dynamic = true
+		if err := r.conn.AddSet(set, nil); err != nil {
+			return err
+		}
 	}
-	r.add(r.filter,
-		protocol(unix.IPPROTO_TCP),
-		transport(flagsAt, []byte{rstFlag | ackFlag}),
-		transport(4, []byte{0, 0, 0, 0}),
-		[]expr.Any{
-			&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 2},
-			&expr.Dynset{SrcRegKey: register, SetName: set.Name, SetID: set.ID, Operation: uint32(unix.NFT_DYNSET_OP_ADD)},
-		})
+	tcp := protocol(unix.IPPROTO_TCP)
+	r.add(r.filter, tcp, transport(flagsAt, []byte{rstFlag | ackFlag}), transport(4, []byte{0, 0, 0, 0}), addPort(refused))
+	r.add(r.filter, tcp, transport(flagsAt, []byte{synFlag | ackFlag}), addPort(answered))
 	return nil
 }
 
-// refusedPorts reads what noteRefused has collected.
+// addPort adds the source port to a set.
+func addPort(to *nftables.Set) []expr.Any {
+	return []expr.Any{
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 2},
+		&expr.Dynset{SrcRegKey: register, SetName: to.Name, SetID: to.ID, Operation: uint32(unix.NFT_DYNSET_OP_ADD)},
+	}
+}
+
+// refusedPorts are those that nobody ever answered at.
 func refusedPorts() ([]uint16, error) {
+	refused, err := portsIn(refusedSet)
+	if err != nil || len(refused) == 0 {
+		return nil, err
+	}
+	answered, err := portsIn(answeredSet)
+	return slices.DeleteFunc(refused, func(p uint16) bool { return slices.Contains(answered, p) }), err
+}
+
+func portsIn(name string) ([]uint16, error) {
 	c, err := nftables.New()
 	if err != nil {
 		return nil, err
 	}
-	elements, err := c.GetSetElements(portSet(ownTable(), refusedSet))
+	elements, err := c.GetSetElements(portSet(ownTable(), name))
 	if err != nil {
 		return nil, err
 	}
@@ -147,15 +164,14 @@ func setHostPorts(now openPorts) error {
 	for name, ports := range map[string][]uint16{hostSet4: now.V4, hostSet6: now.V6, hostSetBoth: now.either()} {
 		set := portSet(ownTable(), name)
 		c.FlushSet(set)
-		var elements []nftables.SetElement
-		for _, p := range ports {
-			elements = append(elements, nftables.SetElement{Key: binary.BigEndian.AppendUint16(nil, p)})
-		}
-		if len(elements) == 0 {
-			continue
-		}
-		if err := c.SetAddElements(set, elements); err != nil {
-			return err
+		for some := range slices.Chunk(ports, 1000) { // an attribute holds some 2,700
+			var elements []nftables.SetElement
+			for _, p := range some {
+				elements = append(elements, nftables.SetElement{Key: binary.BigEndian.AppendUint16(nil, p)})
+			}
+			if err := c.SetAddElements(set, elements); err != nil {
+				return err
+			}
 		}
 	}
 	return c.Flush() // all at once: no connection sees half of it
