@@ -249,6 +249,19 @@ func TestPostgres(t *testing.T) {
 	}
 }
 
+// TestOfflineSilence: offline nobody greets, and a client that waits for it is
+// let go.
+func TestOfflineSilence(t *testing.T) {
+	r := newRig(t, nil, rigOptions{offline: true, name: "mail.example"})
+	conn := r.tunnelTo(t, 25)
+	if b, err := io.ReadAll(conn); len(b) > 0 || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+	if x := r.last(); x.Outcome != Refused || x.URL != "tcp://mail.example:25" {
+		t.Errorf("%+v", x)
+	}
+}
+
 // TestDeniedTunnels: a denied host is not dialled, whoever would speak first.
 func TestDeniedTunnels(t *testing.T) {
 	deny, err := ParseHosts([]string{"git.example:22", "198.18.0.1:5432"})

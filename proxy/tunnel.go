@@ -123,6 +123,11 @@ func (p *Proxy) serveLocal(ctx context.Context, c *conn, servers []netip.AddrPor
 	p.splice(ctx, c, up, x, "a port of the host")
 }
 
+// offlineSilence is how long a client may be silent that nobody can answer. Those
+// that speak first have done so within milliseconds, unless they were opened in
+// advance; they are opened again then.
+const offlineSilence = 2 * time.Second
+
 // serveSilent opens the connection upstream for a client that says nothing. If
 // the server speaks first it is a tunnel. If the client does after all, the
 // connection is looked at again.
@@ -132,8 +137,9 @@ func (p *Proxy) serveSilent(ctx context.Context, c *conn) {
 		return
 	}
 	if p.Offline {
-		// Nobody will greet: a client that does not speak gets the end of the
-		// connection once its patience is over.
+		// Nobody will greet, and clients of SMTP wait five minutes for it (RFC
+		// 5321 section 4.5.3.2.1).
+		c.SetReadDeadline(time.Now().Add(offlineSilence))
 		p.serveLate(ctx, c)
 		return
 	}
