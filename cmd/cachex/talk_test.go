@@ -117,8 +117,9 @@ func hostServers(env *testscript.Env) error {
 	return nil
 }
 
-// reserve binds a port, so that no other test gets it. A shared one can be
-// listened on nevertheless (SO_REUSEADDR, socket(7)).
+// reserve binds a port at every address, so that no other test gets it, nor a
+// connection. A shared one can be listened on nevertheless (SO_REUSEADDR,
+// socket(7)).
 func reserve(env *testscript.Env, shared int) (int, error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -128,7 +129,7 @@ func reserve(env *testscript.Env, shared int) (int, error) {
 	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, shared); err != nil {
 		return 0, err
 	}
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{}); err != nil {
 		return 0, err
 	}
 	a, err := syscall.Getsockname(fd)
