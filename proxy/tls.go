@@ -134,9 +134,11 @@ func (p *Proxy) failedHandshake(c *conn, shown bool, err error) {
 		p.obstacles.suspect(c.dest.host)
 		x.ex.Obstacle = CertificateRefused
 		reason = refusal(alert)
-	case shown && closedByPeer(err) && p.obstacles.silent(c.dest.host) > 1:
-		x.ex.Obstacle = CertificateRefused
-		reason = "the client closes the connection when it sees the certificate"
+	case shown && closedByPeer(err):
+		if p.obstacles.silent(c.dest.host) > 1 {
+			x.ex.Obstacle = CertificateRefused
+		}
+		reason = "the client closed the connection when it saw the certificate"
 	}
 	if x.ex.Obstacle != "" {
 		p.nameClient(c)
