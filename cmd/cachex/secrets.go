@@ -27,6 +27,8 @@ func masks() []mask {
 		{regexp.MustCompile(`(?i)((?:proxy-)?authorization|cookie|` + secretName + `)(\s*:\s*)[^'"\n]+`), "$1$2" + hidden},
 		// NPM_TOKEN=…, --token=…
 		{regexp.MustCompile(`(?i)(` + secretName + `=)(?:"[^"]*"|'[^']*'|[^\s'"&;|=][^\s'"&;|]*)`), "$1" + hidden},
+		// "password":"…", in JSON, which may be quoted once more.
+		{regexp.MustCompile(`(?i)(` + secretName + `\\*["']\s*:\s*\\*["'])[^"'\\]+`), "$1" + hidden},
 		// --password …, in one word of a shell.
 		{regexp.MustCompile(`(?i)(--?` + secretName + `\s+)[^\s'"&;|]+`), "$1" + hidden},
 		// -u USER:PASSWORD

@@ -17,6 +17,8 @@ func TestCommandWithoutSecrets(t *testing.T) {
 		{{"env", "NPM_TOKEN=pw", "A=b"}, {"env", "NPM_TOKEN=…", "A=b"}},
 		{{"sh", "-c", `curl -u me:pw -H "X-Auth-Token: pw pw" x; TOKEN='pw' make --secret pw && echo done`},
 			{"sh", "-c", `curl -u me:… -H "X-Auth-Token: …" x; TOKEN=… make --secret … && echo done`}},
+		{{"curl", "-d", `{"name":"me","password":"pw","n":1}`}, {"curl", "-d", `{"name":"me","password":"…","n":1}`}},
+		{{"sh", "-c", `curl -d "{\"password\": \"pw\"}"`}, {"sh", "-c", `curl -d "{\"password\": \"…\"}"`}},
 		{{"sh", "-c", "http://[ x"}, {"sh", "-c", "https://… x"}},
 	} {
 		if got := withoutSecrets(c[0]); !slices.Equal(got, c[1]) {
