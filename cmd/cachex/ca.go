@@ -19,12 +19,13 @@ import (
 
 const caLong = `Keep a permanent certificate authority, for programs outside of "cachex run":
 browsers, IDEs, a proxy that several machines share. "cachex run" does not need
-it and never looks at it: each run has an authority of its own that ends with it.
+it and never looks at it: each run has an authority of its own, which ends with
+the run.
 
 The authority is made by "cachex ca install": a P-256 key, good for 825 days,
-with your user and host in its name, in your configuration directory (cachex/ca).
-Whoever has its key can read what the programs that trust it send: the file has
-the mode 0600 and belongs nowhere else.
+with your user and host in its name, in cachex/ca of your configuration
+directory. Whoever has its key can read what the programs that trust it send:
+the file has the mode 0600 and belongs nowhere else.
 
 EXIT STATUS
   0 success, 1 failure, 2 wrong use`
@@ -33,7 +34,7 @@ const caInstallLong = `Make the authority, if there is none, and put its certifi
 that programs take their roots from:
 
   system  the system's own (with sudo, when you are not root)
-  nss     the databases of Firefox and Chromium in your home directory (certutil)
+  nss     the databases of Firefox and Chromium in your home (certutil)
   java    that of the JDK in JAVA_HOME (keytool)
 
 Without --store that is the system's store, and each of the others that is here.
