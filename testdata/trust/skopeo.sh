@@ -4,4 +4,7 @@
 # given: the merged bundle; SSL_CERT_FILE
 install() { need skopeo; }
 version() { skopeo --version; }
-get() { skopeo --insecure-policy inspect --config "docker://$HOSTPORT/hello:1.0.0"; }
+get() {
+  export XDG_RUNTIME_DIR="$PWD" # the usual one may be another user's
+  skopeo --insecure-policy inspect --config "docker://$HOSTPORT/hello:1.0.0"
+}
