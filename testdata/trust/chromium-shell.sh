@@ -7,7 +7,8 @@ install() {
   npm_install chromium-shell @sparticuz/chromium
   once chromium-shell-bin node --input-type=module -e '
     const m = await import(process.env.DIR + "/chromium-shell/node_modules/@sparticuz/chromium/build/esm/index.js");
-    (await import("fs")).cpSync(await m.default.executablePath(), "chromium");'
+    (await import("fs")).cpSync(await m.default.executablePath(), "chromium");
+    (await import("fs")).chmodSync("chromium", 0o755);'
 }
 version() { "$DIR/chromium-shell-bin/chromium" --version 2>/dev/null; }
 get() {

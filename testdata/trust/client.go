@@ -136,11 +136,13 @@ func (r *runner) prove(c client) result {
 		}
 		report := filepath.Join(r.work, "report-"+c.name+"-"+as)
 		out, err := r.call(c, "get", report, credential, true)
-		reached := r.reached(report)
+		reached, refused := r.reached(report)
 		got := err == nil && bytes.Contains(out, []byte(secret))
 		switch {
 		case c.refuses != "" && reached:
 			fail("as %s: it was said to refuse, and does not", as)
+		case c.refuses != "" && !refused:
+			fail("as %s: cachex saw nobody refuse its certificate:\n%s", as, tail(out))
 		case c.refuses != "":
 		case !reached:
 			fail("as %s: no request reached cachex:\n%s", as, tail(out))
@@ -153,22 +155,23 @@ func (r *runner) prove(c client) result {
 	return res
 }
 
-// reached tells whether cachex opened a connection and read a request in it. A
-// tunnel would be the client's trust in someone else.
-func (r *runner) reached(reportFile string) bool {
-	var report struct {
-		Exchanges []struct{ URL, Outcome string }
+// reached tells whether cachex opened a connection and read a request in it (a
+// tunnel would be the client's trust in someone else), and whether it saw a
+// client refuse its certificate.
+func (r *runner) reached(report string) (reached, refused bool) {
+	var read struct {
+		Exchanges []struct{ URL, Outcome, Reason string }
 	}
-	b, err := os.ReadFile(filepath.Join(reportFile, "json"))
-	if err != nil || json.Unmarshal(b, &report) != nil {
-		return false
+	b, err := os.ReadFile(filepath.Join(report, "json"))
+	if err != nil || json.Unmarshal(b, &read) != nil {
+		return false, false
 	}
-	for _, x := range report.Exchanges {
-		if strings.HasPrefix(x.URL, r.origin.url+"/") && slices.Contains([]string{"hit", "miss", "pass", "stale", "revalidated"}, x.Outcome) {
-			return true
-		}
+	for _, x := range read.Exchanges {
+		opened := slices.Contains([]string{"hit", "miss", "pass", "stale", "revalidated"}, x.Outcome)
+		reached = reached || opened && strings.HasPrefix(x.URL, r.origin.url+"/")
+		refused = refused || x.URL == r.origin.url && strings.Contains(x.Reason, "refuses the certificate")
 	}
-	return false
+	return reached, refused
 }
 
 // limit is for the slowest, a JVM or browser on a busy machine; install may
