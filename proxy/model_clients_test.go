@@ -146,7 +146,8 @@ func (m *model) condition(o op) {
 // and browsers do, or without as "curl -C -" does.
 func (m *model) resume(o op) {
 	first := m.send(o, http.MethodGet, nil, o.x%(o.d.size+1))
-	m.check(o, got{first.status, first.header, first.length, first.body, cmpErr(first.err, errLeft)})
+	first.err = cmpErr(first.err, errLeft)
+	m.check(o, first)
 	if first.status != http.StatusOK || len(first.body) == 0 {
 		return
 	}
