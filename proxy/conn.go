@@ -29,6 +29,8 @@ type conn struct {
 	ahead  *bufio.Reader // nil when nothing was read ahead
 	dest   destination
 	scheme string // "http" or "https", once known
+	// stranger is set while the client has to show the Secret.
+	stranger bool
 	// looked is the name that the client looked up, dest.host having become that
 	// of its TLS hello. The two differ with ECH.
 	looked string
@@ -118,11 +120,12 @@ const silence = 300 * time.Millisecond
 func (p *Proxy) serveConn(ctx context.Context, c *conn) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
-	greets := c.dest.port != 80 && c.dest.port != 443
+	// Who must show a secret speaks first.
+	greets := !c.stranger && c.dest.port != 80 && c.dest.port != 443
 	switch s, err := c.sniff(greets); {
 	case errors.Is(err, errSilent):
 		p.serveSilent(ctx, c)
-	case err != nil:
+	case err != nil, c.stranger && s != speaksHTTP:
 		c.Close()
 	case s == speaksTLS:
 		p.serveTLS(ctx, c)

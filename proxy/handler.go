@@ -20,6 +20,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "cachex: the connection is not known", http.StatusInternalServerError)
 		return
 	}
+	if !p.admit(w, r, c) {
+		return
+	}
 	if r.Method == http.MethodConnect {
 		p.serveConnect(w, r)
 		return

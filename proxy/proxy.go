@@ -62,6 +62,13 @@ type Proxy struct {
 	// not known. nil knows none. It is called for TLS that failed, and then for
 	// the next connections to the same host, never for one that works.
 	Client func(net.Conn) string
+	// Secret is the password that clients show, with any user name, as those do
+	// that are told of a proxy: for listeners that other users' programs can
+	// reach too. "" lets everybody in, as a sandbox's listeners do.
+	Secret string
+	// Trusted lets connections in without the Secret, for programs that show
+	// none. nil lets none.
+	Trusted func(net.Conn) bool
 	// Record is told of each exchange when it has ended. nil ignores them. It
 	// may be called from several goroutines.
 	Record func(Exchange)
@@ -229,7 +236,7 @@ func (p *Proxy) serveAccepted(ctx context.Context, c net.Conn) {
 			d.host = name
 		}
 	}
-	p.serveConn(ctx, &conn{Conn: c, dest: d})
+	p.serveConn(ctx, &conn{Conn: c, dest: d, stranger: p.Secret != ""})
 }
 
 // queue is the listener through which sniffed connections reach http.Server.

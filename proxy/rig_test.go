@@ -49,6 +49,7 @@ type rigOptions struct {
 	stall   time.Duration
 	now     func() time.Time
 	near    int64
+	secret  string
 
 	passthrough string // a pattern
 	name        string // of each address
@@ -97,7 +98,7 @@ func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
 	up.TLSClientConfig.ServerName = "example.com"
 	up.TLSClientConfig.GetClientCertificate = noCertificate
 	r.proxy = &Proxy{
-		Store: s, Policy: o.mode, Offline: o.offline, Upstream: up, Dial: dial, Stall: o.stall, Now: o.now, Near: o.near,
+		Store: s, Policy: o.mode, Offline: o.offline, Upstream: up, Dial: dial, Stall: o.stall, Now: o.now, Near: o.near, Secret: o.secret,
 		Certificate: func(name string) (*tls.Certificate, error) {
 			if r.proxy.Passthrough.Match(name, 443) {
 				t.Errorf("TLS to %s was opened", name)
