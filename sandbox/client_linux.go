@@ -34,10 +34,29 @@ func (s *Sandbox) Client(c net.Conn) string {
 	return programOf(pid)
 }
 
+// Own tells whether the other end of a connection from this machine is a program
+// of the same user, as far as that can be told: without /proc, none is.
+func (s *Sandbox) Own(c net.Conn) bool {
+	a, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return false
+	}
+	f := entryAt(s.init.Pid, a.AddrPort())
+	return f != nil && f[7] == strconv.Itoa(os.Geteuid())
+}
+
 // socketAt is the socket that is bound to an address in a process's network
-// namespace, as a link in /proc/PID/fd names it (proc_pid_net(5)); "" when there
-// is none that is still open.
+// namespace, as a link in /proc/PID/fd names it; "" when there is none that is
+// still open.
 func socketAt(pid int, a netip.AddrPort) string {
+	if f := entryAt(pid, a); f != nil {
+		return "socket:[" + f[9] + "]"
+	}
+	return ""
+}
+
+// entryAt is the entry of such a socket (proc_pid_net(5)), nil when there is none.
+func entryAt(pid int, a netip.AddrPort) []string {
 	a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 	files := []string{"tcp", "tcp6"} // a socket of IPv6 may have an address of IPv4
 	for _, name := range files {
@@ -52,11 +71,11 @@ func socketAt(pid int, a netip.AddrPort) string {
 			}
 			f := strings.Fields(string(line))
 			if len(f) > 9 && f[1] == string(bytes.TrimSpace(local)) && f[9] != "0" {
-				return "socket:[" + f[9] + "]"
+				return f
 			}
 		}
 	}
-	return ""
+	return nil
 }
 
 // tableAddress writes an address as the kernel's tables of sockets do: words in

@@ -21,6 +21,9 @@ import (
 // Main runs the sandbox's first process if this is one, and does not return
 // then. Call it before anything else in main.
 func Main() {
+	if os.Args[0] == envName && len(os.Args) == 2 {
+		runEnv(os.Args[1])
+	}
 	if os.Args[0] != initName || os.Getpid() != 1 || len(os.Args) < 6 {
 		return
 	}
@@ -71,6 +74,9 @@ type first struct {
 	hostPorts bool
 	echoes    *echoes
 	mounts    mounts
+	// bare is set for an environment: there are no namespaces.
+	bare    bool
+	scratch string // Config.Scratch
 }
 
 func (p *first) run(hostNet, hostMount string, redirect []string) error {
@@ -151,13 +157,18 @@ func (p *first) command(s *start, streams []int) error {
 	}
 	go p.obey(pid)
 	status := p.reap(pid)
+	if p.bare {
+		killRest()
+	}
 	end := exit{State: State{Changed: p.mounts.changed()}}
 	if status.Signaled() {
 		end.State.Signal = status.Signal()
 	} else {
 		end.State.Code = status.ExitStatus()
 	}
-	end.Refused, _ = refusedPorts() // for a hint only
+	if !p.bare {
+		end.Refused, _ = refusedPorts() // for a hint only
+	}
 	if err := p.link.send(toParent{Exited: &end}); err != nil {
 		return &StepError{Step: "report the end", Err: err}
 	}
@@ -172,9 +183,11 @@ func (p *first) fork(s *start, streams []int) (pid int, err error) {
 		// Never unlocked: the thread ends with the goroutine, as its
 		// capabilities are not those of the others.
 		runtime.LockOSThread()
-		if err = dropCapabilities(p.kept); err != nil {
-			err = &StepError{Step: "drop capabilities", Err: err}
-			return
+		if !p.bare {
+			if err = dropCapabilities(p.kept); err != nil {
+				err = &StepError{Step: "drop capabilities", Err: err}
+				return
+			}
 		}
 		attr := &syscall.ProcAttr{
 			Env:   s.Env,
@@ -236,7 +249,7 @@ func (p *first) obey(command int) {
 	for {
 		var m toInit
 		if _, err := p.link.receive(&m); err != nil {
-			os.Exit(1)
+			p.end()
 		}
 		switch {
 		case m.HostPorts != nil:

@@ -44,6 +44,7 @@ type start struct {
 	Trees     []Tree
 	Sizes     []int
 	HostPorts *openPorts // nil when none are asked for
+	Scratch   string
 }
 
 // exit is how the command ended.
@@ -54,7 +55,7 @@ type exit struct {
 
 // newStart takes the data out of the trees.
 func newStart(c Config) (*start, *os.File, error) {
-	s := &start{Path: c.Path, Args: c.Args, Env: c.Env}
+	s := &start{Path: c.Path, Args: c.Args, Env: c.Env, Scratch: c.Scratch}
 	var data [][]byte
 	for _, t := range c.Trees {
 		t.Files = slices.Clone(t.Files)
@@ -212,5 +213,8 @@ func rightsOf(oob []byte) ([]int, error) {
 	}
 	return fds, nil
 }
+
+// shutdown lets the other side read the end, and goes on reading.
+func (l *link) shutdown() { l.conn.CloseWrite() } // fails when it has ended
 
 func (l *link) close() { l.conn.Close() }

@@ -69,6 +69,9 @@ type Config struct {
 	Stdin, Stdout, Stderr *os.File
 	// Trees are directories with files of their own in the sandbox.
 	Trees []Tree
+	// Scratch is a directory that an environment (NewEnv) removes at its end; ""
+	// is none. It does so too when this process is killed, where the system can.
+	Scratch string
 }
 
 // Tree is a directory of which the sandbox gets a private, writable copy with

@@ -24,6 +24,7 @@ type Sandbox struct {
 	ended     chan struct{} // closed when init is reaped
 	closing   sync.Once
 	terminal  terminal
+	bare      bool       // of NewEnv
 	hostPorts *hostPorts // nil when none are asked for
 	dials     dials
 }
@@ -36,20 +37,39 @@ func New(ctx context.Context, n Network) (*Sandbox, error) {
 	if err := n.check(); err != nil {
 		return nil, err
 	}
-	if err := s.spawn(n); err != nil {
+	if err := s.spawn(initName, initArgs(n), identities()); err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { s.init.Kill() })
-	go func() {
-		s.init.Wait() // an error means that someone else has reaped it
-		stop()
-		close(s.ended)
-	}()
+	if len(n.HostPorts) > 0 {
+		s.hostPorts = &hostPorts{network: n, link: s.link}
+	}
+	s.await(ctx)
 	if err := s.awaitReady(); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// await reaps init, and ends the sandbox when the context does.
+func (s *Sandbox) await(ctx context.Context) {
+	stop := context.AfterFunc(ctx, s.kill)
+	go func() {
+		s.init.Wait() // an error means that someone else has reaped it
+		stop()
+		close(s.ended)
+	}()
+}
+
+// kill ends all processes of the sandbox: its pid namespace dies with init. An
+// environment has none, and its first process takes the others along when its
+// parent is gone.
+func (s *Sandbox) kill() {
+	if s.bare {
+		s.link.shutdown()
+		return
+	}
+	s.init.Kill() // fails when it has ended
 }
 
 // initName is argv[0] of a sandbox's first process.
@@ -59,17 +79,27 @@ const initName = "cachex-init"
 // small numbers that a user's own files have (make's jobserver, for one).
 const linkAt = 100
 
-// spawn starts this program again in new namespaces.
-func (s *Sandbox) spawn(n Network) error {
+// initArgs are what init is told before its first message.
+func initArgs(n Network) []string {
+	args := []string{
+		namespaceOf("net"), namespaceOf("mnt"),
+		strconv.FormatUint(boundingSet(), 16), strconv.FormatBool(len(n.HostPorts) > 0),
+	}
+	for _, r := range n.Redirect {
+		args = append(args, r.String())
+	}
+	return args
+}
+
+// spawn starts this program again as the first process of a sandbox, in the first
+// of several ways that the system allows.
+func (s *Sandbox) spawn(name string, more []string, ways []*syscall.SysProcAttr) error {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return &StepError{Step: "create a socket pair", Err: err}
 	}
 	if s.link, err = newLink(pair[0]); err != nil {
 		return &StepError{Step: "open the socket pair", Err: err}
-	}
-	if len(n.HostPorts) > 0 {
-		s.hostPorts = &hostPorts{network: n, link: s.link}
 	}
 	defer unix.Close(pair[1])
 	// Inherited by its number: listing it would renumber the user's own files.
@@ -84,16 +114,12 @@ func (s *Sandbox) spawn(n Network) error {
 	}
 	defer null.Close()
 
-	args := []string{initName, strconv.Itoa(theirs), namespaceOf("net"), namespaceOf("mnt"),
-		strconv.FormatUint(boundingSet(), 16), strconv.FormatBool(len(n.HostPorts) > 0)}
-	for _, r := range n.Redirect {
-		args = append(args, r.String())
-	}
-	for _, ids := range identities() {
+	args := append([]string{name, strconv.Itoa(theirs)}, more...)
+	for _, way := range ways {
 		s.init, err = os.StartProcess("/proc/self/exe", args, &os.ProcAttr{
 			Env:   []string{},
 			Files: []*os.File{null, null, os.Stderr},
-			Sys:   ids,
+			Sys:   way,
 		})
 		if err == nil || !errors.Is(err, syscall.EPERM) {
 			break
@@ -301,7 +327,10 @@ func (s *Sandbox) stop(ended <-chan struct{}) {
 func (s *Sandbox) Close() {
 	s.closing.Do(func() {
 		s.hostPorts.end()
-		s.init.Kill() // fails when it has ended
+		s.kill()
+		if s.bare {
+			<-s.ended // it reads from the link until its last moment
+		}
 		s.link.close()
 		<-s.ended
 		for _, l := range s.listeners.TCP {

@@ -1,0 +1,139 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// envName is argv[0] of the first process of an environment.
+const envName = "cachex-env"
+
+// NewEnv makes a sandbox for systems that allow none: no namespaces, and one
+// listener on this machine's loopback, of which the command's environment has to
+// tell it. What the command leaves running is ended all the same: its orphans
+// become children of the first process (prctl(2), PR_SET_CHILD_SUBREAPER). Errors
+// are *StepError.
+func NewEnv(ctx context.Context) (*Sandbox, error) {
+	l, err := listenLoopback()
+	if err != nil {
+		return nil, err
+	}
+	s := &Sandbox{ended: make(chan struct{}), terminal: foreground(), bare: true}
+	if err := s.spawn(envName, nil, []*syscall.SysProcAttr{{}}); err != nil {
+		l.TCP[0].Close()
+		return nil, err
+	}
+	s.await(ctx)
+	if err := s.awaitReady(); err != nil {
+		l.TCP[0].Close()
+		s.Close()
+		return nil, err
+	}
+	s.listeners = l
+	return s, nil
+}
+
+// runEnv is the first process of an environment. It does not return.
+func runEnv(fd string) {
+	n, err := strconv.Atoi(fd)
+	if err != nil {
+		os.Exit(1)
+	}
+	unix.CloseOnExec(n)
+	setName(envName)
+	l, err := newLink(n)
+	if err != nil {
+		os.Exit(1)
+	}
+	p := &first{link: l, bare: true, echoes: newEchoes()}
+	if err := p.runBare(); err != nil {
+		l.send(toParent{Failed: asFailure(err)}) // fails when the parent is gone
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func (p *first) runBare() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return &StepError{Step: "adopt what the command leaves", Err: err}
+	}
+	if err := p.link.send(toParent{Ready: &ready{}}); err != nil {
+		return &StepError{Step: "report that all is ready", Err: err}
+	}
+	var m toInit
+	streams, err := p.link.receive(&m)
+	if err != nil || m.Start == nil || len(streams) != 4 {
+		return &StepError{Step: "wait for the command", Err: errors.Join(err, errors.New("cachex is gone"))}
+	}
+	unix.Close(streams[3]) // no private files
+	p.scratch = m.Start.Scratch
+	defer p.removeScratch()
+	return p.command(m.Start, streams[:3])
+}
+
+// end is for a parent that is gone: nothing of the command may outlive it.
+func (p *first) end() {
+	if p.bare {
+		killRest()
+		p.removeScratch()
+	}
+	os.Exit(1)
+}
+
+func (p *first) removeScratch() {
+	if p.scratch != "" {
+		_ = os.RemoveAll(p.scratch) // the system's cleaner has the rest
+	}
+}
+
+// blindTries is how often it is tried again when no child is seen in /proc, or
+// when those that are may not be killed: another user's, which sudo started.
+const blindTries = 100
+
+// killRest kills all children of this process, and theirs, which become its own
+// when their parents die, until there are none.
+func killRest() {
+	for tries := 0; tries < blindTries; {
+		killed := false
+		for _, pid := range children() {
+			killed = syscall.Kill(pid, syscall.SIGKILL) == nil || killed
+		}
+		options := syscall.WALL
+		if !killed {
+			options |= syscall.WNOHANG
+			tries++
+		}
+		if _, err := syscall.Wait4(-1, nil, options, nil); errors.Is(err, syscall.ECHILD) {
+			return
+		}
+	}
+}
+
+// children are this process's, by the fourth field of proc(5), stat. Reading
+// task/children instead takes a kernel that was built with it.
+func children() []int {
+	self := []byte(strconv.Itoa(os.Getpid()))
+	all, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is well-formed
+	var pids []int
+	for _, name := range all {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		// The name in brackets may hold anything.
+		fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
+		var pid int
+		if _, err := fmt.Sscanf(name, "/proc/%d/stat", &pid); err == nil && len(fields) > 1 && bytes.Equal(fields[1], self) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}

@@ -1,0 +1,5 @@
+package sandbox
+
+import "os"
+
+func stateOf(p *os.ProcessState) State { return State{Code: p.ExitCode()} }
