@@ -104,16 +104,21 @@ func killRest() {
 	for tries := 0; tries < blindTries; {
 		killed := false
 		for _, pid := range children() {
-			killed = syscall.Kill(pid, syscall.SIGKILL) == nil || killed
+			if syscall.Kill(pid, syscall.SIGKILL) != nil {
+				continue
+			}
+			killed = true
+			// By its number: another thread may have waited for it by now, and any
+			// other child may be one that nobody has killed yet.
+			syscall.Wait4(pid, nil, syscall.WALL, nil)
 		}
-		options := syscall.WALL
-		if !killed {
-			options |= syscall.WNOHANG
-			tries++
+		if killed {
+			continue
 		}
-		if _, err := syscall.Wait4(-1, nil, options, nil); errors.Is(err, syscall.ECHILD) {
+		if _, err := syscall.Wait4(-1, nil, syscall.WALL|syscall.WNOHANG, nil); errors.Is(err, syscall.ECHILD) {
 			return
 		}
+		tries++
 	}
 }
 

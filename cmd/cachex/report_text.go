@@ -64,11 +64,22 @@ func writeText(out *os.File, s summary, a *account) {
 	for _, f := range s.Changed {
 		fmt.Fprintf(&b, "%s the build changed %s; the change stayed in the sandbox\n", p.warn.Render("note:"), f)
 	}
+	if s.Sandbox == sandboxEnv {
+		fmt.Fprintf(&b, "%s %s\n", p.warn.Render("note:"), envNote(s.Offline))
+	}
 	writeHints(&b, s.Hints, p)
 	if t.Refused > a.denied && s.Offline {
 		fmt.Fprintf(&b, "%s run once without --offline to add what was refused\n", p.title.Render("cachex: hint:"))
 	}
 	io.WriteString(out, b.String())
+}
+
+// envNote says what --sandbox=env cannot see.
+func envNote(offline bool) string {
+	if offline {
+		return "programs that ignore HTTP_PROXY had the network (--sandbox=env)"
+	}
+	return "programs that ignore HTTP_PROXY were not seen (--sandbox=env)"
 }
 
 func headline(t counts, offline bool) string {

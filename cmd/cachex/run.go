@@ -65,6 +65,11 @@ sent is carried as it is and not kept, with --offline too, whatever --allow says
 --publish does the reverse: HOST:PORT of the host, 127.0.0.1 if no HOST is given,
 leads to the second PORT, or else the same, of the sandbox's loopback.
 
+With --sandbox=env nothing is made: the command is told of cachex as its proxy by
+HTTP_PROXY and the like, and of the certificates by SSL_CERT_FILE and the like.
+That needs no rights and works on every system, but a program that heeds neither
+goes past the cache, also with --offline, and the report cannot know.
+
 When it has ended, a report on standard error says what came from the cache and
 what from the network.
 
@@ -111,7 +116,7 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	f.StringVar(&o.cache, "cache", "", "cache `DIR` (default: the user's cache directory + /cachex)")
 	f.BoolVar(&o.offline, "offline", false, "use no network")
 	f.StringVar(&o.policy, "policy", string(policy.Artifacts), "what is kept how long: artifacts, forever or rfc9111")
-	f.StringVar(&o.sandbox, "sandbox", "auto", "auto or netns")
+	f.StringVar(&o.sandbox, "sandbox", "auto", "auto, netns, or env: by variables alone")
 	f.BoolVar(&o.failOnMiss, "fail-on-miss", false, "exit with 3 when the command succeeded although a request was refused")
 	f.StringArrayVar(&o.allow, "allow", nil, "the only `HOST` that may be reached (repeatable)")
 	f.StringArrayVar(&o.deny, "deny", nil, "`HOST` that may not be reached (repeatable)")
@@ -151,12 +156,8 @@ func (o *runOptions) check() error {
 	if o.targets, err = parseReports(o.reports); err != nil {
 		return err
 	}
-	switch o.sandbox {
-	case "auto", "netns":
-	case "container", "env":
-		return fmt.Errorf("this version has no %s sandbox", o.sandbox)
-	default:
-		return fmt.Errorf("unknown sandbox %q: it is auto or netns", o.sandbox)
+	if err := o.checkSandbox(); err != nil {
+		return err
 	}
 	if o.cache == "" {
 		dir, err := os.UserCacheDir()
@@ -167,6 +168,37 @@ func (o *runOptions) check() error {
 	}
 	o.cache, err = filepath.Abs(o.cache)
 	return err
+}
+
+// The kinds of sandbox.
+const (
+	sandboxAuto  = "auto"
+	sandboxNetns = "netns"
+	sandboxEnv   = "env"
+)
+
+func (o *runOptions) checkSandbox() error {
+	switch o.sandbox {
+	case sandboxAuto, sandboxNetns:
+	case sandboxEnv:
+		if len(o.publications) > 0 {
+			return errors.New("--publish needs a sandbox of its own network: the command's ports are the machine's with --sandbox=env")
+		}
+		o.hostPorts = nil // they are all there
+	case "container":
+		return errors.New("this version has no container sandbox")
+	default:
+		return fmt.Errorf("unknown sandbox %q: it is auto, netns or env", o.sandbox)
+	}
+	return nil
+}
+
+// kind is the sandbox that the report names.
+func (o *runOptions) kind() string {
+	if o.sandbox == sandboxEnv {
+		return sandboxEnv
+	}
+	return sandboxNetns
 }
 
 // findCommand looks the command up as a shell does, with the exit status of one

@@ -32,12 +32,15 @@ type session struct {
 	io       streams
 	started  time.Time
 	store    *store.Store
-	trust    ca.Trust
-	proxy    *proxy.Proxy
-	names    *dns.Resolver
-	box      *sandbox.Sandbox
-	doors    *publisher
-	account  *account
+	// authority is this run's own.
+	authority *ca.Authority
+	trust     ca.Trust
+	scratch   string // for --sandbox=env, "" otherwise
+	proxy     *proxy.Proxy
+	names     *dns.Resolver
+	box       *sandbox.Sandbox
+	doors     *publisher
+	account   *account
 }
 
 // run does everything between the command line and the exit status.
@@ -65,7 +68,7 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 	s.account.missed(state.Missed)
 	sum := summary{
 		Schema: reportSchema, Exit: status, Started: s.started.UTC(),
-		MS: time.Since(s.started).Milliseconds(), Sandbox: "netns", Policy: string(o.mode),
+		MS: time.Since(s.started).Milliseconds(), Sandbox: s.opts.kind(), Policy: string(o.mode),
 		Offline: o.offline, Cache: o.cache, Changed: state.Changed,
 	}
 	if wantsExchanges(o.targets) {
@@ -94,6 +97,10 @@ func (s *session) prepare() error {
 	made := make(chan error, 1)
 	go func() {
 		var err error
+		if s.opts.sandbox == sandboxEnv {
+			made <- s.prepareEnv()
+			return
+		}
 		s.box, err = sandbox.New(context.Background(), sandbox.Network{
 			Redirect:  s.redirect,
 			HostPorts: s.opts.hostPorts,
@@ -107,6 +114,9 @@ func (s *session) prepare() error {
 	}
 	if e := <-made; err == nil {
 		err = e
+	}
+	if err == nil && s.opts.sandbox == sandboxEnv {
+		err = s.explicit()
 	}
 	return err
 }
@@ -136,13 +146,13 @@ func (s *session) prepareProxy() error {
 		// the same directory: waiting for its lock would be waiting for us.
 		s.store.Alone()
 	}
-	authority, err := ca.New(s.started)
-	if err != nil {
+	if s.authority, err = ca.New(s.started); err != nil {
 		return fmt.Errorf("make a certificate authority: %w", err)
 	}
-	s.trust, err = authority.Trust("/", os.Environ())
-	if err != nil {
-		return fmt.Errorf("prepare the trust stores: %w", err)
+	if s.opts.sandbox != sandboxEnv { // which has its files elsewhere
+		if s.trust, err = s.authority.Trust("/", os.Environ()); err != nil {
+			return fmt.Errorf("prepare the trust stores: %w", err)
+		}
 	}
 	s.names = s.resolver()
 	// Reading all roots takes milliseconds that a run without a miss can save.
@@ -156,7 +166,7 @@ func (s *session) prepareProxy() error {
 		Connect:     proxy.NewConnect(roots),
 		Passthrough: s.opts.passedThrough,
 		Roots:       roots,
-		Certificate: authority.Certificate,
+		Certificate: s.authority.Certificate,
 		Destination: sandbox.OriginalDst,
 		Local:       s.local,
 		Name:        s.names.Name,
@@ -249,6 +259,7 @@ func (s *session) serve(path string, args []string) (sandbox.State, error) {
 	err := s.box.Start(sandbox.Config{
 		Path: path, Args: args, Env: buildEnvironment(os.Environ(), s.trust.Env),
 		Stdin: s.io.in, Stdout: s.io.out, Stderr: s.io.err, Trees: trees(s.trust.Trees),
+		Scratch: s.scratch,
 	})
 	if err != nil {
 		return sandbox.State{}, startError(args[0], err)
@@ -308,6 +319,9 @@ func (s *session) close() {
 		s.box.Close()
 	}
 	s.doors.close()
+	if s.scratch != "" {
+		_ = os.RemoveAll(s.scratch) // the sandbox has removed it, if it got as far
+	}
 	if s.store != nil {
 		s.store.Close()
 	}
