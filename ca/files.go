@@ -1,8 +1,10 @@
 package ca
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // TrustFiles is Trust where nothing can be put in place of the system's files: it
@@ -40,8 +42,38 @@ func (a *Authority) TrustFiles(dir string, env []string) (Trust, error) {
 	if files[javaFile] != nil {
 		vars = append(vars, b.javaEnv(filepath.Join(dir, javaFile))...)
 	}
-	// Deno's system store is not ours.
-	return Trust{Env: append(append(vars, "DENO_CERT="+bundle), switches()...)}, nil
+	for _, p := range b.configured(bundle) {
+		path := filepath.Join(dir, p.file) // for the user alone: .wgetrc may hold a password
+		if err := os.WriteFile(path, p.text, 0o600); err != nil {
+			return Trust{}, err
+		}
+		vars = append(vars, p.variable+"="+path)
+	}
+	vars = append(vars,
+		"DENO_CERT="+bundle,         // its system store is not ours
+		"npm_config_cafile="+bundle) // an .npmrc may name the system's file
+	return Trust{Env: append(vars, switches()...)}, nil
+}
+
+// program is one that reads no variable for its roots, but one for a file of
+// settings.
+type program struct {
+	variable, file string
+	text           []byte
+}
+
+// configured are apt (apt.conf(5)) and wget (wget.info, Wgetrc Location), with what
+// the user has set for them.
+func (b *trustBuilder) configured(bundle string) []program {
+	wgetrc := b.env.get("WGETRC")
+	if wgetrc == "" {
+		wgetrc = filepath.Join(b.env.get("HOME"), ".wgetrc")
+	}
+	line := func(format string) []byte { return fmt.Appendf(nil, format, bundle) }
+	return []program{
+		{"APT_CONFIG", "apt.conf", slices.Concat(b.read(b.absolute(b.env.get("APT_CONFIG"))), line("\nAcquire::https::CaInfo \"%s\";\n"))},
+		{"WGETRC", "wgetrc", slices.Concat(b.read(b.absolute(wgetrc)), line("\nca_certificate = %s\n"))},
+	}
 }
 
 // javaFile is the Java trust store in such a directory.

@@ -25,7 +25,11 @@ func TestTrustFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	trust, err := a.TrustFiles(dir, []string{"SSL_CERT_FILE=" + user, "JAVA_TOOL_OPTIONS=-Xmx1g"})
+	home := t.TempDir()
+	if err := os.WriteFile(filepath.Join(home, ".wgetrc"), []byte("timeout = 7"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	trust, err := a.TrustFiles(dir, []string{"HOME=" + home, "SSL_CERT_FILE=" + user, "JAVA_TOOL_OPTIONS=-Xmx1g"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,6 +53,14 @@ func TestTrustFiles(t *testing.T) {
 			if _, err := c.cert.Verify(x509.VerifyOptions{Roots: pool}); err != nil {
 				t.Errorf("%s does not hold %s: %v", name, whose, err)
 			}
+		}
+	}
+	bundle := env.get("SSL_CERT_FILE")
+	for name, want := range map[string]string{
+		"WGETRC": "timeout = 7\nca_certificate = " + bundle + "\n", "APT_CONFIG": "\nAcquire::https::CaInfo \"" + bundle + "\";\n",
+	} {
+		if b, err := os.ReadFile(env.get(name)); string(b) != want || err != nil {
+			t.Errorf("%s: %q, %v", name, b, err)
 		}
 	}
 	java := env.get("JAVA_TOOL_OPTIONS")
