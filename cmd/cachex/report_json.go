@@ -22,6 +22,7 @@ type summary struct {
 	Started time.Time    `json:"started"`
 	MS      int64        `json:"ms"`
 	Sandbox string       `json:"sandbox"`
+	fell    error        // why it is not what was asked for, nil when it is
 	Policy  string       `json:"policy"`
 	Offline bool         `json:"offline"`
 	Cache   string       `json:"cache"`

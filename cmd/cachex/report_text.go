@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"cachex/proxy"
+	"cachex/sandbox"
 )
 
 // All words of the text report are here. Rules: one screen for an ordinary
@@ -63,6 +65,12 @@ func writeText(out *os.File, s summary, a *account) {
 	writeIncidents(&b, a, p, width)
 	for _, f := range s.Changed {
 		fmt.Fprintf(&b, "%s the build changed %s; the change stayed in the sandbox\n", p.warn.Render("note:"), f)
+	}
+	if s.fell != nil {
+		fmt.Fprintf(&b, "%s no sandbox could be made: %v\n", p.warn.Render("note:"), s.fell)
+		if step := new(sandbox.StepError); errors.As(s.fell, &step) && step.Hint != "" {
+			fmt.Fprintf(&b, "%s %s\n", p.title.Render("cachex: hint:"), step.Hint)
+		}
 	}
 	if s.Sandbox == sandboxEnv {
 		fmt.Fprintf(&b, "%s %s\n", p.warn.Render("note:"), envNote(s.Offline))

@@ -13,6 +13,7 @@ import (
 
 	"cachex/proxy"
 	"cachex/proxy/policy"
+	"cachex/sandbox"
 )
 
 // runOptions are the flags of "cachex run".
@@ -68,7 +69,9 @@ leads to the second PORT, or else the same, of the sandbox's loopback.
 With --sandbox=env nothing is made: the command is told of cachex as its proxy by
 HTTP_PROXY and the like, and of the certificates by SSL_CERT_FILE and the like.
 That needs no rights and works on every system, but a program that heeds neither
-goes past the cache, also with --offline, and the report cannot know.
+goes past the cache, also with --offline, and the report cannot know. "auto" takes
+it where the system allows no sandbox, and the report says why; not with --offline,
+--allow, --deny or --publish, which a sandbox alone can hold.
 
 When it has ended, a report on standard error says what came from the cache and
 what from the network.
@@ -191,6 +194,14 @@ func (o *runOptions) checkSandbox() error {
 		return fmt.Errorf("unknown sandbox %q: it is auto, netns or env", o.sandbox)
 	}
 	return nil
+}
+
+// mayFall tells whether auto may go on without a sandbox. It may not where the
+// user asked for what only a sandbox can hold: no network, or not all of it.
+func (o *runOptions) mayFall(err error) bool {
+	var step *sandbox.StepError
+	return o.sandbox == sandboxAuto && errors.As(err, &step) && !o.offline && len(o.publications) == 0 &&
+		len(o.reach.Allow) == 0 && len(o.reach.Deny) == 0
 }
 
 // kind is the sandbox that the report names.

@@ -36,6 +36,7 @@ type session struct {
 	authority *ca.Authority
 	trust     ca.Trust
 	scratch   string // for --sandbox=env, "" otherwise
+	fell      error  // why --sandbox=auto had to take env, nil otherwise
 	proxy     *proxy.Proxy
 	names     *dns.Resolver
 	box       *sandbox.Sandbox
@@ -69,7 +70,7 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 	sum := summary{
 		Schema: reportSchema, Exit: status, Started: s.started.UTC(),
 		MS: time.Since(s.started).Milliseconds(), Sandbox: s.opts.kind(), Policy: string(o.mode),
-		Offline: o.offline, Cache: o.cache, Changed: state.Changed,
+		Offline: o.offline, Cache: o.cache, Changed: state.Changed, fell: s.fell,
 	}
 	if wantsExchanges(o.targets) {
 		sum.Command = withoutSecrets(args)
@@ -114,6 +115,11 @@ func (s *session) prepare() error {
 	}
 	if e := <-made; err == nil {
 		err = e
+	}
+	if err != nil && s.opts.mayFall(err) {
+		s.fell = err
+		s.opts.sandbox = sandboxEnv
+		err = s.prepareEnv()
 	}
 	if err == nil && s.opts.sandbox == sandboxEnv {
 		err = s.explicit()
