@@ -184,8 +184,6 @@ func (p *publisher) serve(ctx context.Context, box *sandbox.Sandbox) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	for i, l := range p.listeners {
-		stop := context.AfterFunc(ctx, func() { l.Close() })
-		defer stop()
 		all.Go(func() {
 			for {
 				c, err := l.Accept()
@@ -205,6 +203,7 @@ func (p *publisher) serve(ctx context.Context, box *sandbox.Sandbox) {
 		})
 	}
 	<-ctx.Done()
+	p.close()
 }
 
 // carry connects an outer connection with the sandbox's port. When nobody
