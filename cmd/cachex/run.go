@@ -200,7 +200,8 @@ func (o *runOptions) checkSandbox() error {
 // user asked for what only a sandbox can hold: no network, or not all of it.
 func (o *runOptions) mayFall(err error) bool {
 	var step *sandbox.StepError
-	return o.sandbox == sandboxAuto && errors.As(err, &step) && !o.offline && len(o.publications) == 0 &&
+	var errno syscall.Errno // the system's own refusal
+	return o.sandbox == sandboxAuto && errors.As(err, &step) && errors.As(err, &errno) && !o.offline && len(o.publications) == 0 &&
 		len(o.reach.Allow) == 0 && len(o.reach.Deny) == 0
 }
 
