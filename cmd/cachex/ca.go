@@ -98,7 +98,7 @@ func newCACommand(io streams) *cobra.Command {
 func noArguments(c *cobra.Command, args []string) error {
 	switch {
 	case len(args) > 0 && c.HasSubCommands():
-		return &usageError{fmt.Errorf("unknown command %q", args[0]), c.CommandPath()}
+		return unknownCommand(c, args)
 	case len(args) > 0:
 		return &usageError{fmt.Errorf("unexpected argument %q", args[0]), c.CommandPath()}
 	}
@@ -154,7 +154,8 @@ func (o *caCommand) say(format string, args ...any) { fmt.Fprintf(o.io.out, form
 func (o *caCommand) install() error {
 	for _, k := range o.kinds {
 		if !slices.Contains(ca.StoreKinds(), k) {
-			return &usageError{fmt.Errorf("unknown store %q: it is one of %s", k, strings.Join(ca.StoreKinds(), ", ")), "cachex ca install"}
+			err := fmt.Errorf("unknown store %q: it is one of %s", k, strings.Join(ca.StoreKinds(), ", "))
+			return &usageError{unknownWord(err, k, ca.StoreKinds(), "%s"), "cachex ca install"}
 		}
 	}
 	made := false

@@ -44,6 +44,7 @@ func complain(w io.Writer, err error) int {
 	status, hint := exitFailure, ""
 	var usage *usageError
 	var exit *exitError
+	var hinted *hintedError
 	var step *sandbox.StepError
 	switch {
 	case errors.As(err, &exit):
@@ -55,8 +56,9 @@ func complain(w io.Writer, err error) int {
 		}
 	case errors.As(err, &step):
 		status, hint = exitInternal, step.Hint
-	case strings.HasPrefix(err.Error(), "unknown command"):
-		status, hint = exitUsage, "see cachex --help; to run a command: cachex run -- COMMAND"
+	}
+	if errors.As(err, &hinted) {
+		hint = hinted.hint
 	}
 	msg, _, _ := strings.Cut(err.Error(), "\n")
 	fmt.Fprintf(w, "cachex: error: %s\n", msg)

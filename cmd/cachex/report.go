@@ -14,11 +14,12 @@ type reportTarget struct {
 
 func parseReports(specs []string) ([]reportTarget, error) {
 	var targets []reportTarget
+	formats := []string{"text", "json", "none"}
 	for _, spec := range specs {
 		format, file, named := strings.Cut(spec, "=")
 		switch {
-		case !slices.Contains([]string{"text", "json", "none"}, format):
-			return nil, fmt.Errorf("unknown report format %q: it is text, json or none", format)
+		case !slices.Contains(formats, format):
+			return nil, unknownWord(fmt.Errorf("unknown report format %q: it is text, json or none", format), format, formats, "%s")
 		case named && file == "":
 			return nil, fmt.Errorf("--report %s= names no file", format)
 		case named && format != "json":

@@ -25,7 +25,13 @@ run, or a run with no network at all, gets it from there.
 
 EXIT STATUS
   0 success, 1 failure, 2 wrong use; for "cachex run" see its own help.`,
-		Example:       "  cachex run -- npm ci\n  cachex run --offline -- npm ci",
+		Example: "  cachex run -- npm ci\n  cachex run --offline -- npm ci",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 { // after "--"
+				return unknownCommand(c, args)
+			}
+			return c.Help()
+		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -34,11 +40,12 @@ EXIT STATUS
 	root.SetIn(io.in)
 	root.SetOut(io.out)
 	root.SetErr(io.err)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return &usageError{err: err, command: c.CommandPath()}
-	})
+	root.SetFlagErrorFunc(unknownFlag)
 	root.AddCommand(newRunCommand(io, &status), newCACommand(io), newVersionCommand(io))
 	if err := root.Execute(); err != nil {
+		if found, words, lost := root.Find(args); lost != nil {
+			err = unknownCommand(found, words)
+		}
 		return complain(io.err, err)
 	}
 	return status

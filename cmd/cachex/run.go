@@ -134,7 +134,8 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 func (o *runOptions) check() error {
 	var err error
 	if o.mode, err = policy.ParseMode(o.policy); err != nil {
-		return fmt.Errorf("%w: it is artifacts, forever or rfc9111", err)
+		return unknownWord(fmt.Errorf("%w: it is artifacts, forever or rfc9111", err), o.policy,
+			[]string{string(policy.Artifacts), string(policy.Forever), string(policy.RFC9111)}, "%s")
 	}
 	for _, hosts := range []struct {
 		flag  string
@@ -191,7 +192,8 @@ func (o *runOptions) checkSandbox() error {
 	case "container":
 		return errors.New("this version has no container sandbox")
 	default:
-		return fmt.Errorf("unknown sandbox %q: it is auto, netns or env", o.sandbox)
+		return unknownWord(fmt.Errorf("unknown sandbox %q: it is auto, netns or env", o.sandbox), o.sandbox,
+			[]string{sandboxAuto, sandboxNetns, sandboxEnv}, "%s")
 	}
 	return nil
 }
