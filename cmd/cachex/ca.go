@@ -27,8 +27,14 @@ with your user and host in its name, in cachex/ca of your configuration
 directory. Whoever has its key can read what the programs that trust it send:
 the file has the mode 0600 and belongs nowhere else.
 
-EXIT STATUS
-  0 success, 1 failure, 2 wrong use`
+` + caSections
+
+// caSections ends the help of those that have no flags.
+const caSections = `EXIT STATUS
+  0 success, 1 failure, 2 wrong use
+
+ENVIRONMENT
+  XDG_CONFIG_HOME is the configuration directory, else $HOME/.config.`
 
 const caInstallLong = `Make the authority, if there is none, and put its certificate into the stores
 that programs take their roots from:
@@ -45,7 +51,9 @@ EXIT STATUS
   0 success, 1 failure, 2 wrong use
 
 ENVIRONMENT
-  CACHEX_STORE gives a default for --store, a list separated by commas.`
+  CACHEX_STORE     a default for --store, a list separated by commas
+  JAVA_HOME        the JDK whose store it is
+  XDG_CONFIG_HOME  the configuration directory, else $HOME/.config`
 
 const caUninstallLong = `Take the authority's certificate out of every store that it was put into, and
 remove the authority itself. Each store that changes is printed. When one fails
@@ -53,7 +61,11 @@ the others are emptied all the same, and the authority stays, so that the
 command can be run again.
 
 EXIT STATUS
-  0 success, also when there was nothing to remove; 1 failure, 2 wrong use`
+  0 success, also when there was nothing to remove; 1 failure, 2 wrong use
+
+ENVIRONMENT
+  JAVA_HOME        the JDK whose store it is
+  XDG_CONFIG_HOME  the configuration directory, else $HOME/.config`
 
 // caCommand is what the commands of "cachex ca" have in common.
 type caCommand struct {
@@ -66,11 +78,13 @@ func newCACommand(io streams) *cobra.Command {
 	o := &caCommand{io: io}
 	c := &cobra.Command{
 		Use: "ca", Short: "Keep a permanent certificate authority", Long: caLong, Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		Example: "  cachex ca install\n  cachex ca print > authority.pem\n  cachex ca uninstall",
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	sub := func(name, short, long string, run func() error) *cobra.Command {
 		return &cobra.Command{
 			Use: name, Short: short, Long: long, Args: noArguments,
+			Example: "  cachex ca " + name,
 			RunE: func(c *cobra.Command, _ []string) error {
 				if err := fromEnvironment(c.Flags(), os.Getenv); err != nil {
 					return err
@@ -85,10 +99,11 @@ func newCACommand(io streams) *cobra.Command {
 		}
 	}
 	install := sub("install", "Make the authority and have programs trust it", caInstallLong, o.install)
+	install.Example = "  cachex ca install\n  cachex ca install --store nss"
 	install.Flags().StringArrayVar(&o.kinds, "store", nil, "`STORE` to put it into: system, nss or java (repeatable)")
 	c.AddCommand(
-		sub("print", "Print the authority's certificate (PEM)", "Print the authority's certificate, in PEM, on standard output.", o.print),
-		sub("path", "Print where the certificate is", "Print the path of the authority's certificate. Its key is beside it.", o.path),
+		sub("print", "Print the authority's certificate (PEM)", "Print the authority's certificate, in PEM, on standard output.\n\n"+caSections, o.print),
+		sub("path", "Print where the certificate is", "Print the path of the authority's certificate. Its key is beside it.\n\n"+caSections, o.path),
 		install,
 		sub("uninstall", "Remove the authority from every store and from disk", caUninstallLong, o.uninstall),
 	)

@@ -16,6 +16,19 @@ type streams struct{ in, out, err *os.File }
 // run is the whole program: arguments in, exit status out.
 func run(args []string, io streams) int {
 	status := 0
+	root := newRoot(io, &status)
+	root.SetArgs(args)
+	if err := root.Execute(); err != nil {
+		if found, words, lost := root.Find(args); lost != nil {
+			err = unknownCommand(found, words)
+		}
+		return complain(io.err, err)
+	}
+	return status
+}
+
+// newRoot is the tree of commands. A run sets the status.
+func newRoot(io streams, status *int) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cachex",
 		Short: "Run a build with every download kept and replayed",
@@ -24,7 +37,10 @@ HTTPS proxy. Whatever the command downloads is kept as a plain file; the next
 run, or a run with no network at all, gets it from there.
 
 EXIT STATUS
-  0 success, 1 failure, 2 wrong use; for "cachex run" see its own help.`,
+  0 success, 1 failure, 2 wrong use; for "cachex run" see its own help.
+
+ENVIRONMENT
+  CACHEX_NAME gives a default for the flag --name; see the help of each command.`,
 		Example: "  cachex run -- npm ci\n  cachex run --offline -- npm ci",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 { // after "--"
@@ -35,20 +51,14 @@ EXIT STATUS
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.CompletionOptions.HiddenDefaultCmd = false
-	root.SetArgs(args)
 	root.SetIn(io.in)
 	root.SetOut(io.out)
 	root.SetErr(io.err)
 	root.SetFlagErrorFunc(unknownFlag)
-	root.AddCommand(newRunCommand(io, &status), newCACommand(io), newVersionCommand(io))
-	if err := root.Execute(); err != nil {
-		if found, words, lost := root.Find(args); lost != nil {
-			err = unknownCommand(found, words)
-		}
-		return complain(io.err, err)
-	}
-	return status
+	root.SetHelpCommand(newHelpCommand(io))
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { writeHelp(io.out, c) })
+	root.AddCommand(newRunCommand(io, status), newCACommand(io), newCompletionCommand(io), newVersionCommand(io))
+	return root
 }
 
 // fromEnvironment gives each flag that was not set the value of CACHEX_NAME.
@@ -56,7 +66,7 @@ EXIT STATUS
 func fromEnvironment(flags *pflag.FlagSet, getenv func(string) string) error {
 	var errs error
 	flags.VisitAll(func(f *pflag.Flag) {
-		name := "CACHEX_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		name := variable(f)
 		v := getenv(name)
 		if v == "" || f.Changed || f.Name == "help" {
 			return
@@ -66,6 +76,11 @@ func fromEnvironment(flags *pflag.FlagSet, getenv func(string) string) error {
 		}
 	})
 	return errs
+}
+
+// variable is the one that gives a default for a flag.
+func variable(f *pflag.Flag) string {
+	return "CACHEX_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 }
 
 func setFlag(f *pflag.Flag, v string) error {

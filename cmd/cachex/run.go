@@ -38,10 +38,10 @@ type runOptions struct {
 	targets       []reportTarget
 }
 
-const runLong = `Run COMMAND in a sandbox whose only way to the network is cachex. Every file that
-the command downloads is kept as a plain file, HOST/PATH, in the cache directory,
-and the next run gets it from there. The command keeps its user, directory,
-files, terminal, standard streams and exit status.
+const runLong = `Run COMMAND in a sandbox whose only way to the network is cachex. Every file
+that the command downloads is kept as a plain file, HOST/PATH, in the cache
+directory, and the next run gets it from there. The command keeps its user,
+directory, files, terminal, standard streams and exit status.
 
 A program that accepts certain certificates alone, or shows one of its own, gets
 through with --passthrough: TLS to the HOST is then tunnelled and nothing of it
@@ -51,23 +51,25 @@ With --allow only those hosts can be reached, and --deny takes hosts out of what
 is allowed. A request to another is refused with a 403, whether its answer is in
 the cache or not, a connection is closed, and the report names it.
 
-HOST is a name, *.NAME for all names below it, * for all, an address or a network
-(192.0.2.0/24), with :PORT for that port alone. Names are compared as the command
-uses them, not by the addresses that they lead to.
+HOST is a name, *.NAME for all names below it, * for all, an address or a
+network (192.0.2.0/24), with :PORT for that port alone. Names are compared as
+the command uses them, not by the addresses that they lead to.
 
-Loopback is the sandbox's own. With --host-port a TCP port of the host's, such as
-a database's, is reached at the same address, 127.0.0.1 or ::1; "all" is every
-port. A server that the command itself starts on that port comes first; the name
-` + hostName + ` means the host whatever listens inside. A port that is
-closed outside is refused inside. (One that has just opened is seen within a tenth
-of a second; one that has just closed may be reset instead of refused.) What is
-sent is carried as it is and not kept, with --offline too, whatever --allow says.
+Loopback is the sandbox's own. With --host-port a TCP port of the host's, such
+as a database's, is reached at the same address, 127.0.0.1 or ::1; "all" is
+every port. A server that the command itself starts on that port comes first;
+the name ` + hostName + ` means the host whatever listens inside. A port
+that is closed outside is refused inside. (One that has just opened is seen
+within a tenth of a second; one that has just closed may be reset instead of
+refused.)
+What is sent is carried as it is and not kept, with --offline too, whatever
+--allow says.
 
---publish does the reverse: HOST:PORT of the host, 127.0.0.1 if no HOST is given,
-leads to the second PORT, or else the same, of the sandbox's loopback.
+--publish does the reverse: HOST:PORT of the host, 127.0.0.1 if no HOST is
+given, leads to the second PORT, or else the same, of the sandbox's loopback.
 
-With --sandbox=env nothing is made: the command is told of cachex as its proxy by
-HTTP_PROXY and the like, and of the certificates by SSL_CERT_FILE and the like.
+With --sandbox=env nothing is made: the command is told of cachex as its proxy
+by HTTP_PROXY and the like, and of the certificates by SSL_CERT_FILE and others.
 That needs no rights and works on every system, but a program that heeds neither
 goes past the cache, also with --offline, and the report cannot know. "auto" takes
 it where the system allows no sandbox, and the report says why; not with --offline,
@@ -85,9 +87,14 @@ EXIT STATUS
 
 ENVIRONMENT
   CACHEX_CACHE, CACHEX_OFFLINE, CACHEX_POLICY, CACHEX_SANDBOX, CACHEX_REPORT,
-  CACHEX_ALLOW, CACHEX_DENY, CACHEX_PASSTHROUGH, CACHEX_HOST_PORT, CACHEX_PUBLISH
-  and CACHEX_FAIL_ON_MISS give defaults for the flags of those names. Lists are
-  separated by commas.`
+  CACHEX_ALLOW, CACHEX_DENY, CACHEX_PASSTHROUGH, CACHEX_HOST_PORT,
+  CACHEX_PUBLISH and CACHEX_FAIL_ON_MISS give defaults for the flags of those
+  names. Lists are separated by commas.
+
+  HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in either case, are the way that cachex
+  itself takes to the network; SSL_CERT_FILE and SSL_CERT_DIR are whom it trusts
+  there. XDG_CACHE_HOME, else $HOME/.cache, has the cache directory, and TMPDIR
+  what a JSON report is made of. NO_COLOR takes the colours out of the report.`
 
 func newRunCommand(io streams, status *int) *cobra.Command {
 	var o runOptions
@@ -98,6 +105,10 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 		Example: `  cachex run -- npm ci
   cachex run --offline -- npm ci
   cachex run --report json=report.json -- make
+  cachex run --allow '*.example' --deny old.registry.example -- npm ci
+  cachex run --cache ./downloads --policy forever -- make
+  cachex run --host-port 5432 -- make
+  cachex run -- sh -c 'npm ci && make'
   cachex run -- bash`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := fromEnvironment(c.Flags(), os.Getenv); err != nil {
@@ -118,14 +129,14 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	f.SetInterspersed(false)
 	f.StringVar(&o.cache, "cache", "", "cache `DIR` (default: the user's cache directory + /cachex)")
 	f.BoolVar(&o.offline, "offline", false, "use no network")
-	f.StringVar(&o.policy, "policy", string(policy.Artifacts), "what is kept how long: artifacts, forever or rfc9111")
-	f.StringVar(&o.sandbox, "sandbox", "auto", "auto, netns, or env: by variables alone")
+	f.StringVar(&o.policy, "policy", string(policy.Artifacts), "`POLICY`: artifacts, forever or rfc9111")
+	f.StringVar(&o.sandbox, "sandbox", "auto", "`KIND`: auto, netns, or env, by variables alone")
 	f.BoolVar(&o.failOnMiss, "fail-on-miss", false, "exit with 3 when the command succeeded although a request was refused")
 	f.StringArrayVar(&o.allow, "allow", nil, "the only `HOST` that may be reached (repeatable)")
 	f.StringArrayVar(&o.deny, "deny", nil, "`HOST` that may not be reached (repeatable)")
 	f.StringArrayVar(&o.pass, "passthrough", nil, "`HOST` whose TLS is tunnelled, not opened (repeatable)")
 	f.StringArrayVar(&o.hostPort, "host-port", nil, "`PORT` of the host's loopback to be reached, or all (repeatable)")
-	f.StringArrayVar(&o.publish, "publish", nil, "port of the sandbox to be reached from the host, `[HOST:]PORT[:PORT]` (repeatable)")
+	f.StringArrayVar(&o.publish, "publish", nil, "`PORTS` of host and sandbox, [HOST:]PORT[:PORT] (repeatable)")
 	f.StringArrayVar(&o.reports, "report", nil, "`FORMAT[=FILE]`: text, json or none (repeatable; default text)")
 	return c
 }

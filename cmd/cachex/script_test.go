@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 //	origin up|down     the servers of all names, behind the host's proxy: the
 //	                   directory www/HOST/PATH (origin_test.go); it is up at first
 //	noleaks PATH...    no secret of the file "secrets" is there (leaks_test.go)
+//	examples OF FILE   the examples of a help page (help_test.go)
 //	requests N [PATH]  the origin was asked N times since the last "requests"
 //
 // No script can reach the real network: the host's proxy is the test's own.
@@ -56,6 +57,7 @@ func TestScripts(t *testing.T) {
 			"origin":   originCommand,
 			"requests": requestsCommand,
 			"noleaks":  leaksCommand,
+			"examples": examplesCommand,
 		},
 	})
 }

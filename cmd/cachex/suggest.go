@@ -120,7 +120,7 @@ func unknownCommand(c *cobra.Command, args []string) error {
 func commandNames(c *cobra.Command) []string {
 	var names []string
 	for _, sub := range c.Commands() {
-		if sub.IsAvailableCommand() {
+		if listed(sub) {
 			names = append(names, sub.Name())
 		}
 	}

@@ -12,8 +12,10 @@ func newVersionCommand(io streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Long:  "Print the version of cachex and of the Go toolchain that built it.\n\nEXIT STATUS\n  0 always.",
-		Args:  cobra.NoArgs,
+		Long: "Print the version of cachex and of the Go toolchain that built it.\n\nEXIT STATUS\n  0 success, 1 failure, 2 wrong use\n\n" +
+			"ENVIRONMENT\n  No variable has a meaning for it.",
+		Example: "  cachex version",
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintf(io.out, "cachex %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
