@@ -71,9 +71,9 @@ given, leads to the second PORT, or else the same, of the sandbox's loopback.
 With --sandbox=env nothing is made: the command is told of cachex as its proxy
 by HTTP_PROXY and the like, and of the certificates by SSL_CERT_FILE and others.
 That needs no rights and works on every system, but a program that heeds neither
-goes past the cache, also with --offline, and the report cannot know. "auto" takes
-it where the system allows no sandbox, and the report says why; not with --offline,
---allow, --deny or --publish, which a sandbox alone can hold.
+goes past the cache, also with --offline, and the report cannot know. "auto"
+takes it where the system allows no sandbox, and the report says why; not with
+--offline, --allow, --deny or --publish, which a sandbox alone can hold.
 
 When it has ended, a report on standard error says what came from the cache and
 what from the network.
