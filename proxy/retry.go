@@ -85,7 +85,9 @@ func (p *Proxy) fetch(req *http.Request, tries int) (*http.Response, error) {
 			again, pause = after <= maxRetryAfter, max(pause, after)
 		}
 		if !again || try >= tries {
-			p.down.note(host, p.now(), again && try > 1)
+			if !again || try > 1 { // one failure alone says nothing new
+				p.down.note(host, p.now(), again)
+			}
 			return resp, err
 		}
 		if err == nil {

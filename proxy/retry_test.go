@@ -256,6 +256,31 @@ func TestNetworkGoesAway(t *testing.T) {
 	}
 }
 
+// A build with many documents of a host that is down waits for the first one, and
+// asks once for each of the others.
+func TestHostThatIsDown(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}), rigOptions{})
+	for i := range 4 {
+		path := fmt.Sprintf("/a-%d.tgz", i)
+		a := r.get(host + path)
+		if a.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("%s: %d", path, a.StatusCode)
+		}
+		r.last()
+		r.mu.Lock()
+		got, want := r.hits["GET "+path], 1
+		r.mu.Unlock()
+		if i == 0 {
+			want = maxTries
+		}
+		if got != want {
+			t.Errorf("%s was asked for %d times, want %d", path, got, want)
+		}
+	}
+}
+
 // A status that is none is an error of upstream's, which the client is told.
 func TestStatusBelow100(t *testing.T) {
 	for _, status := range []string{"000", "-00", "099"} {
