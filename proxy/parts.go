@@ -214,7 +214,8 @@ func (f *flight) partsFor(want fetch) *missing {
 		return nil
 	}
 	gap, ok := onlyGap(parts.Ranges, parts.Total)
-	if !ok || parts.Validator == "" || f.id.scheme == "https" && parts.Plain() {
+	// Validators are of one URL: what is missing has to come as the parts did.
+	if !ok || parts.Validator == "" || parts.Plain() != (f.id.scheme == "http") {
 		parts.Close()
 		return nil
 	}

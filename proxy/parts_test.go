@@ -117,6 +117,35 @@ func TestPartsOfAnotherState(t *testing.T) {
 	}
 }
 
+// TestPartsOfAnotherScheme: parts that came over https are not completed over
+// http, nor the other way round, though a validator is the same: the two are two
+// resources (RFC 9110 section 4.2.2).
+func TestPartsOfAnotherScheme(t *testing.T) {
+	for _, order := range [][]string{{"https", "http"}, {"http", "https"}} {
+		docs := map[string]*document{"https": newDocument(large), "http": newDocument(large)}
+		for _, d := range docs {
+			d.etag, d.ranges = `"1"`, true
+		}
+		for i := range docs["http"].body {
+			docs["http"].body[i] ^= 1
+		}
+		r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			scheme := "http"
+			if req.TLS != nil {
+				scheme = "https"
+			}
+			docs[scheme].ServeHTTP(w, req)
+		}), rigOptions{})
+		const rest = "://registry.example/a-1.0.0.whl"
+		first, second := order[0], order[1]
+		r.want(r.get(first+rest, "Range", "bytes=0-4999"), 206, string(docs[first].body[:5000]), Miss)
+		if a := r.get(second + rest); a.StatusCode != 200 || a.body != string(docs[second].body) {
+			t.Errorf("%s after a part over %s: %d, %d bytes, or a mixture", second, first, a.StatusCode, len(a.body))
+		}
+		r.stop()
+	}
+}
+
 // TestBrokenPartIsKeptAsFarAsItCame, for a client that goes on from there.
 func TestBrokenPartIsKeptAsFarAsItCame(t *testing.T) {
 	doc := newDocument(large)
