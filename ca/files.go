@@ -43,8 +43,12 @@ func (a *Authority) TrustFiles(dir string, env []string) (Trust, error) {
 		vars = append(vars, b.javaEnv(filepath.Join(dir, javaFile))...)
 	}
 	for _, p := range b.configured(bundle) {
-		path := filepath.Join(dir, p.file) // for the user alone: .wgetrc may hold a password
-		if err := os.WriteFile(path, p.text, 0o600); err != nil {
+		path := filepath.Join(dir, p.file)
+		mode := os.FileMode(0o644) // other users of the build read it too
+		if len(p.user) > 0 {
+			mode = 0o600 // .wgetrc may hold a password
+		}
+		if err := os.WriteFile(path, slices.Concat(p.user, p.text), mode); err != nil {
 			return Trust{}, err
 		}
 		vars = append(vars, p.variable+"="+path)
@@ -59,7 +63,7 @@ func (a *Authority) TrustFiles(dir string, env []string) (Trust, error) {
 // settings.
 type program struct {
 	variable, file string
-	text           []byte
+	user, text     []byte // what the user has set, and what is added
 }
 
 // configured are apt (apt.conf(5)) and wget (wget.info, Wgetrc Location), with what
@@ -71,8 +75,8 @@ func (b *trustBuilder) configured(bundle string) []program {
 	}
 	line := func(format string) []byte { return fmt.Appendf(nil, format, bundle) }
 	return []program{
-		{"APT_CONFIG", "apt.conf", slices.Concat(b.read(b.absolute(b.env.get("APT_CONFIG"))), line("\nAcquire::https::CaInfo \"%s\";\n"))},
-		{"WGETRC", "wgetrc", slices.Concat(b.read(b.absolute(wgetrc)), line("\nca_certificate = %s\n"))},
+		{"APT_CONFIG", "apt.conf", b.read(b.absolute(b.env.get("APT_CONFIG"))), line("\nAcquire::https::CaInfo \"%s\";\n")},
+		{"WGETRC", "wgetrc", b.read(b.absolute(wgetrc)), line("\nca_certificate = %s\n")},
 	}
 }
 

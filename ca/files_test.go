@@ -63,6 +63,11 @@ func TestTrustFiles(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, b, err)
 		}
 	}
+	for name, want := range map[string]os.FileMode{"WGETRC": 0o600, "APT_CONFIG": 0o644, "SSL_CERT_FILE": 0o644} {
+		if info, err := os.Stat(env.get(name)); err != nil || info.Mode() != want {
+			t.Errorf("%s: %v, %v; want %v", name, info, err, want)
+		}
+	}
 	java := env.get("JAVA_TOOL_OPTIONS")
 	store, ok := strings.CutPrefix(java, "-Xmx1g "+javaTrustStore)
 	data, err := os.ReadFile(store)

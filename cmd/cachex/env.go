@@ -31,8 +31,7 @@ func (s *session) prepareEnv() error {
 		return &exitError{fmt.Errorf("make a directory for certificates: %w", err), exitInternal,
 			"set TMPDIR to a directory that can be written to"}
 	}
-	// Programs that the command starts as other users read it too; there is
-	// nothing secret in it.
+	// Programs that the command starts as other users read it too.
 	return os.Chmod(s.scratch, 0o755)
 }
 
