@@ -15,7 +15,7 @@ import (
 // (RESOLVE_BENEATH), and what it refuses goes os.Root's way.
 func (s *Store) open(name string) (*os.File, error) {
 	fd, err := unix.Openat2(int(s.at.Fd()), name, &unix.OpenHow{
-		Flags:   unix.O_RDONLY | unix.O_CLOEXEC,
+		Flags:   unix.O_RDONLY | unix.O_CLOEXEC | noWait,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
 	})
 	switch {
@@ -26,5 +26,5 @@ func (s *Store) open(name string) (*os.File, error) {
 	}
 	// Another kernel (ENOSYS), a filter (EPERM), a rename on the way (EAGAIN), or
 	// a link that leads out (EXDEV): os.Root knows what to do and to say.
-	return s.root.Open(name)
+	return s.root.OpenFile(name, os.O_RDONLY|noWait, 0)
 }

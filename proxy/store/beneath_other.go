@@ -5,4 +5,6 @@ package store
 import "os"
 
 // open opens a file beneath the directory for reading.
-func (s *Store) open(name string) (*os.File, error) { return s.root.Open(name) }
+func (s *Store) open(name string) (*os.File, error) {
+	return s.root.OpenFile(name, os.O_RDONLY|noWait, 0)
+}

@@ -10,6 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// noWait is for opening what users have put there: a named pipe without a writer
+// would be waited for, and the request with it.
+const noWait = unix.O_NONBLOCK
+
 // flockFile takes an exclusive flock(2) if nobody has one.
 func flockFile(f *os.File) bool {
 	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil

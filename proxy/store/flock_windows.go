@@ -7,6 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// noWait is nothing: there are no named pipes in folders here.
+const noWait = 0
+
 // flockFile takes an exclusive lock if nobody has one.
 func flockFile(f *os.File) bool {
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
