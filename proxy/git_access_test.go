@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"context"
 	"encoding/base64"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -140,6 +142,60 @@ func TestGitPush(t *testing.T) {
 	})
 	l.offline()
 	l.refused("-C", "work", "push", "-q", "origin", "main:newer")
+}
+
+// TestPushIsHTTP1: what follows the first question of a push comes over HTTP/1.1.
+func TestPushIsHTTP1(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "refs") }), rigOptions{})
+	client := r.client(true)
+	for i, want := range []int{2, 1, 1} {
+		resp, err := client.Get(host + "/r.git/info/refs?service=git-receive-pack")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(resp.Body); string(b) != "refs" || err != nil {
+			t.Errorf("%q, %v", b, err)
+		}
+		resp.Body.Close()
+		if resp.ProtoMajor != want {
+			t.Errorf("answer %d came over %s", i, resp.Proto)
+		}
+	}
+}
+
+// TestPushBreaksOff: a client that goes away in the middle of a push leaves
+// nothing of it at work, and upstream sees no whole push.
+func TestPushBreaksOff(t *testing.T) {
+	for _, h2 := range []bool{true, false} {
+		began, broke := make(chan struct{}), make(chan error, 1)
+		r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			io.ReadFull(req.Body, make([]byte, 1<<10))
+			close(began)
+			_, err := io.Copy(io.Discard, req.Body)
+			broke <- err
+		}), rigOptions{})
+		ctx, cancel := context.WithCancel(context.Background())
+		body, w := io.Pipe()
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, host+"/r.git/git-receive-pack", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			w.Write(make([]byte, 1<<20))
+			<-began
+			cancel()
+			w.CloseWithError(context.Canceled) // the transport waits for whoever reads it
+		}()
+		if _, err := r.client(h2).Do(req); err == nil {
+			t.Error("an answer came")
+		}
+		<-done
+		if err := <-broke; err == nil {
+			t.Error("upstream takes what it got for a whole push")
+		}
+	}
 }
 
 // TestGitTogether: two runs of cachex fill and read one mirror at a time.

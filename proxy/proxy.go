@@ -98,6 +98,7 @@ type Proxy struct {
 	down        down
 	git         gitFeed
 	gitOnce     sync.Once
+	pushedTo    sync.Map // hosts that git pushes to
 	lfs         lfsLinks
 	obstacles   obstacles
 	conns       sync.WaitGroup

@@ -41,7 +41,7 @@ func (p *Proxy) serveTLS(ctx context.Context, c *conn) {
 				return nil, err
 			}
 			shown = true
-			return &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: offered(h.SupportedProtos)}, nil
+			return &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: p.offered(c.dest.host, h.SupportedProtos)}, nil
 		},
 	}
 	c.last = &lastBytes{}
@@ -80,9 +80,12 @@ func (p *Proxy) serveTLS(ctx context.Context, c *conn) {
 
 // offered is the list to negotiate from (RFC 7301): ours where the client
 // speaks HTTP or says nothing, else the client's own, so that the tunnel can
-// ask upstream for the same.
-func offered(client []string) []string {
+// ask upstream for the same. A host that git pushes to speaks no HTTP/2.
+func (p *Proxy) offered(host string, client []string) []string {
 	ours := []string{"h2", "http/1.1"}
+	if _, ok := p.pushedTo.Load(host); ok && slices.Contains(client, "http/1.1") {
+		return ours[1:]
+	}
 	if len(client) == 0 || slices.ContainsFunc(client, func(s string) bool { return slices.Contains(ours, s) }) {
 		return ours
 	}
