@@ -1,4 +1,4 @@
-.PHONY: build test builds trust lint fuzz soak
+.PHONY: build test builds trust packages lint fuzz soak
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o cachex ./cmd/cachex
@@ -15,6 +15,10 @@ builds: build
 # an ordinary user too.
 trust: build
 	go run ./testdata/trust -cachex ./cachex -write ca/TRUST.md $(TRUST)
+
+# What a release would be, in dist/, with the last tag's version and more.
+packages:
+	goreleaser release --snapshot --clean
 
 lint:
 	golangci-lint run

@@ -23,8 +23,16 @@ func newVersionCommand(io streams) *cobra.Command {
 	}
 }
 
-// version is the module's, or the commit's for a build from a checkout.
+// release is the version of a released binary, set by its linker: a checkout
+// knows its tags only where its builder has git.
+var release string
+
+// version is the release's, else the module's, or the commit's for a build from
+// a checkout.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
