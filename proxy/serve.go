@@ -25,7 +25,7 @@ func (p *Proxy) serveEntry(w http.ResponseWriter, q *query, e *store.Entry, o Ou
 	mark(w.Header(), hitStatus(o))
 	out := &responseMeter{ResponseWriter: w}
 	switch {
-	case e.File == nil && e.Own:
+	case e.File == nil && e.Own && !e.Mine:
 		http.Error(out, "cachex: "+http.StatusText(e.Status), e.Status)
 	case e.File == nil:
 		serveText(out, q.r, e.Status, e.Body)

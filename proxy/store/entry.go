@@ -21,7 +21,7 @@ type Entry struct {
 	Meta
 	// File is the body, nil when the answer is an error or a redirect.
 	File *os.File
-	// Own is set for a file that a user put there: it has no metadata.
+	// Own is set for what a user put there: it has no metadata, or says so.
 	Own bool
 }
 
@@ -63,9 +63,10 @@ func (s *Store) look(k Key, variant string) (*Entry, error) {
 	if err != nil {
 		return s.getStatus(k, variant, err)
 	}
-	m, err := s.readMeta(k, variant)
+	m, mfi, err := s.readMetaFile(k, variant)
 	if err == nil && m.Size == fi.Size() && m.ModTime.Equal(fi.ModTime()) {
-		return &Entry{Meta: *m, File: f}, nil
+		s.markUsed(k, variant, mfi)
+		return &Entry{Meta: *m, File: f, Own: m.Mine}, nil
 	}
 	if target, err := s.link(k.Name(variant)); err == nil && isStatus(target) { // somebody made a file called 404
 		f.Close()
@@ -76,7 +77,7 @@ func (s *Store) look(k Key, variant string) (*Entry, error) {
 		// A restored archive has new times: the digest decides, once.
 		s.noteTime(k, variant, fi, m)
 		m.ModTime = fi.ModTime()
-		return &Entry{Meta: *m, File: f}, nil
+		return &Entry{Meta: *m, File: f, Own: m.Mine}, nil
 	case err == nil && m.ModTime.Equal(fi.ModTime()):
 		f.Close()
 		return miss("its file was cut: %d of %d bytes", fi.Size(), m.Size)
@@ -168,9 +169,10 @@ func (s *Store) getStatus(k Key, variant string, cause error) (*Entry, error) {
 	if err != nil {
 		return miss("%v", err)
 	}
-	m, err := s.readMeta(k, variant)
+	m, mfi, err := s.readMetaFile(k, variant)
 	if err == nil && m.Status == status {
-		return &Entry{Meta: *m}, nil
+		s.markUsed(k, variant, mfi)
+		return &Entry{Meta: *m, Own: m.Mine}, nil
 	}
 	return &Entry{Own: true, Meta: Meta{URL: k.URL("https"), Status: status, Header: http.Header{}}}, nil
 }
@@ -199,7 +201,7 @@ func (s *Store) sameDigest(f *os.File, want string) bool {
 // ownEntry describes a file that somebody put into the directory.
 func ownEntry(k Key, f *os.File, fi fs.FileInfo) *Entry {
 	h := http.Header{}
-	h.Set("Content-Type", typeOf(k))
+	h.Set("Content-Type", TypeOf(k))
 	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, fi.ModTime().UnixNano(), fi.Size()))
 	h.Set("Last-Modified", fi.ModTime().UTC().Format(http.TimeFormat))
 	return &Entry{
@@ -213,8 +215,8 @@ func ownEntry(k Key, f *os.File, fi fs.FileInfo) *Entry {
 	}
 }
 
-// typeOf guesses a media type from the name alone, as nothing else is known.
-func typeOf(k Key) string {
+// TypeOf guesses a media type from the name alone, as nothing else is known.
+func TypeOf(k Key) string {
 	p, _, _ := strings.Cut(k.Target, "?")
 	if strings.HasSuffix(p, "/") {
 		return "text/html; charset=utf-8"

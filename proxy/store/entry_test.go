@@ -173,8 +173,8 @@ func TestStatusLinks(t *testing.T) {
 	r.want("/gone", found{status: 410, own: true})
 	r.put("/gone", "here again")
 	r.want("/gone", found{status: 200, body: "here again"})
-	r.putStatus("/gone", 404, strings.Repeat("x", maxStatusBody+1))
-	r.want("/gone", found{status: 404, body: strings.Repeat("x", maxStatusBody)})
+	r.putStatus("/gone", 404, strings.Repeat("x", MaxStatusBody+1))
+	r.want("/gone", found{status: 404, body: strings.Repeat("x", MaxStatusBody)})
 	r.clean()
 }
 

@@ -27,6 +27,9 @@ type Meta struct {
 	// Invalid is set when a request that writes has changed the resource since
 	// (RFC 9111 section 4.4).
 	Invalid bool `json:"invalid,omitempty"`
+	// Mine is set when a user put the answer there, with header fields: it is
+	// served as it is, as a file without metadata is.
+	Mine bool `json:"mine,omitempty"`
 	// Requested and Received are the request_time and response_time of
 	// RFC 9111 section 4.2.3.
 	Requested time.Time `json:"requested"`
@@ -58,21 +61,31 @@ func metaName(k Key, variant string) string {
 var errDamaged = errors.New("its metadata is damaged")
 
 func (s *Store) readMeta(k Key, variant string) (*Meta, error) {
+	m, _, err := s.readMetaFile(k, variant)
+	return m, err
+}
+
+// readMetaFile is readMeta that tells of the file, too.
+func (s *Store) readMetaFile(k Key, variant string) (*Meta, fs.FileInfo, error) {
 	f, err := s.open(metaName(k, variant))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
 	var m Meta
 	if err := json.NewDecoder(f).Decode(&m); err != nil {
-		return nil, errDamaged
+		return nil, nil, errDamaged
 	}
 	// A case-insensitive file system or a hand-made copy can bring the
 	// metadata of another document here.
 	if m.URL != k.URL("https") && m.URL != k.URL("http") {
-		return nil, fmt.Errorf("%w: it is that of %s", errDamaged, m.URL)
+		return nil, nil, fmt.Errorf("%w: it is that of %s", errDamaged, m.URL)
 	}
-	return &m, nil
+	return &m, fi, nil
 }
 
 func (s *Store) writeMeta(k Key, variant string, m *Meta) error {
@@ -108,8 +121,13 @@ func (s *Store) renameInto(from, to string) error {
 	if err := deep(strings.TrimPrefix(to, metaDir+"/")); err != nil {
 		return err
 	}
-	if err := s.root.MkdirAll(path.Dir(to), 0o755); err != nil {
-		return err
+	for range placings { // somebody may be removing folders that are empty
+		if err = s.root.MkdirAll(path.Dir(to), 0o755); err != nil {
+			continue
+		}
+		if err = s.root.Rename(from, to); err == nil {
+			return nil
+		}
 	}
-	return s.root.Rename(from, to)
+	return err
 }

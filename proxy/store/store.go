@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -38,6 +39,7 @@ type Store struct {
 	readOnly bool
 	alone    bool
 	salt     []byte
+	unmarked atomic.Bool // uses can't be marked: see markUsed
 }
 
 // Open opens the cache directory dir and makes it when it is missing. A

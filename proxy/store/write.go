@@ -101,8 +101,51 @@ func (w *Writer) Commit(k Key, variant string, m *Meta) error {
 	return nil
 }
 
-// maxStatusBody bounds the text of an error answer that is kept for replay.
-const maxStatusBody = 64 << 10
+// CommitOwn makes the body a user's own file: without metadata, served as it is.
+func (w *Writer) CommitOwn(k Key) error {
+	s := w.store
+	if w.temp == "" {
+		if err := w.link(); err != nil {
+			return err
+		}
+	}
+	defer s.edit(k, "").Unlock()
+	if err := s.place(w.temp, k.Name("")); err != nil {
+		w.Abort()
+		return err
+	}
+	w.temp = ""
+	return s.forget(k)
+}
+
+// forget removes metadata that a user's own file or link has replaced.
+func (s *Store) forget(k Key) error {
+	err := s.root.Remove(metaName(k, ""))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// PutOwnStatus makes an answer of nothing but a status code, as a user's link does.
+func (s *Store) PutOwnStatus(k Key, status int) error {
+	if s.readOnly {
+		return ErrReadOnly
+	}
+	temp := tempDir + "/" + randomName()
+	if err := s.root.Symlink(strconv.Itoa(status), temp); err != nil {
+		return err
+	}
+	defer s.edit(k, "").Unlock()
+	if err := s.place(temp, k.Name("")); err != nil {
+		s.root.Remove(temp)
+		return err
+	}
+	return s.forget(k)
+}
+
+// MaxStatusBody bounds the text of an error answer that is kept for replay.
+const MaxStatusBody = 64 << 10
 
 // PutStatus keeps an answer that has a status code and header fields but no
 // file: an error or a redirect. Its text, when short enough, is in m.Body.
@@ -110,8 +153,8 @@ func (s *Store) PutStatus(k Key, variant string, m *Meta) error {
 	if s.readOnly {
 		return ErrReadOnly
 	}
-	if len(m.Body) > maxStatusBody {
-		m.Body = m.Body[:maxStatusBody]
+	if len(m.Body) > MaxStatusBody {
+		m.Body = m.Body[:MaxStatusBody]
 	}
 	m.Size, m.SHA256 = int64(len(m.Body)), ""
 	if len(m.Body) > 0 {

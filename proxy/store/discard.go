@@ -1,0 +1,92 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+)
+
+// Meta is what is known of an answer, without its body. It marks no use.
+func (s *Store) Meta(k Key, variant string) (*Meta, error) { return s.readMeta(k, variant) }
+
+// Path is where a document's file is or would be, relative to the directory.
+func (s *Store) Path(k Key, variant string) string { return s.bodyName(k, variant) }
+
+// Discard removes a form, as it was when it was visited, and gives the bytes that
+// are free now. What was changed or, if idle is set, used or is being fetched
+// since stays. Clients that are reading it go on doing so.
+func (s *Store) Discard(k Key, f Form, idle bool) (freed int64, err error) {
+	if s.readOnly {
+		return 0, ErrReadOnly
+	}
+	if idle {
+		l, err := s.tryLock(lockName(k, f.Variant))
+		if err != nil {
+			return 0, err
+		}
+		if l == nil {
+			return 0, nil
+		}
+		defer l.Unlock()
+	}
+	defer s.edit(k, f.Variant).Unlock()
+	if !s.asVisited(k, f, idle) {
+		return 0, nil
+	}
+	return s.discard(k, f)
+}
+
+// asVisited tells whether a form is still what it was.
+func (s *Store) asVisited(k Key, f Form, idle bool) bool {
+	if f.Kind == FormParts {
+		fi, err := s.lstat(partsName(k, f.Variant) + metaExt)
+		return err != nil || !idle || fi.modTime.Equal(f.Used)
+	}
+	if f.Name != "" && f.Kind == FormFile {
+		if fi, err := s.lstat(f.Name); err == nil && fi.kind.IsRegular() && !fi.modTime.Equal(f.ModTime) {
+			return false
+		}
+	}
+	fi, err := s.lstat(metaName(k, f.Variant))
+	switch {
+	case f.Own():
+		return err != nil
+	case err != nil:
+		return true // removed meanwhile, which is as good
+	}
+	return !idle || fi.modTime.Equal(f.Used)
+}
+
+// discard removes the body first: metadata alone is no answer, a body alone is.
+func (s *Store) discard(k Key, f Form) (freed int64, err error) {
+	if f.Kind == FormParts {
+		s.DropParts(k, f.Variant)
+		s.root.Remove(partsName(k, f.Variant) + dataExt) // one without a description
+		s.prune(path.Dir(partsName(k, f.Variant)))
+		return f.Size, nil
+	}
+	remove := func(name string, size int64) {
+		switch e := s.root.Remove(name); {
+		case e == nil:
+			freed += size
+			s.prune(path.Dir(name))
+		case !errors.Is(e, fs.ErrNotExist) && err == nil:
+			err = e
+		}
+	}
+	if f.Name != "" {
+		remove(f.Name, f.Size)
+	}
+	if !f.Own() && err == nil {
+		remove(metaName(k, f.Variant), f.MetaSize)
+	}
+	return freed, err
+}
+
+// prune removes folders that are empty now, but no tree's own. Writers make what
+// they miss.
+func (s *Store) prune(dir string) {
+	for dir != "." && dir != metaDir && dir != partsDir && s.root.Remove(dir) == nil {
+		dir = path.Dir(dir)
+	}
+}

@@ -1,0 +1,277 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+)
+
+// Document is what is kept of one URL: its main answer and the others beside it.
+type Document struct {
+	Key Key
+	// Forms are the answers, the main one first when there is one.
+	Forms []Form
+}
+
+// FormKind is what a form is on the disk.
+type FormKind int
+
+// The kinds of forms.
+const (
+	FormFile   FormKind = iota // a body
+	FormStatus                 // a link to a status code: an error or a redirect
+	FormNote                   // metadata that stands for itself: an answer to HEAD
+	FormOrphan                 // metadata whose body is gone, as when it was removed by hand
+	FormParts                  // ranges of what was never fetched as a whole
+)
+
+// Form is one answer of a document.
+type Form struct {
+	Variant string // "" is the main one
+	Kind    FormKind
+	Name    string // of its file or link, below the directory; "" without
+	Status  string // of FormStatus, what the link says
+	Size    int64  // of the body, in bytes
+	ModTime time.Time
+	// MetaSize is the size of the metadata's file. Without any it is -1, and the
+	// answer a user's own.
+	MetaSize int64
+	// Used is when it was last served, to the day, or when the last range came; the
+	// zero time without metadata.
+	Used time.Time
+}
+
+// Own tells whether the form has no metadata: somebody put it there.
+func (f *Form) Own() bool { return f.MetaSize < 0 }
+
+// Bytes is the room that a document takes, less what file systems add.
+func (d *Document) Bytes() int64 {
+	n := int64(0)
+	for _, f := range d.Forms {
+		n += f.Size + max(f.MetaSize, 0)
+	}
+	return n
+}
+
+// Used is when any form of the document was last used.
+func (d *Document) Used() time.Time {
+	var used time.Time
+	for _, f := range d.Forms {
+		if f.Used.After(used) {
+			used = f.Used
+		}
+	}
+	return used
+}
+
+// Walker goes through a directory in the order of its names, a folder's documents
+// before the folders in it. It holds the names of one folder and of those above
+// it, nothing else.
+type Walker struct {
+	// Host is the only one to be looked at; "" is all.
+	Host string
+	// Visit gets each document. It must not keep it. An error ends the walk.
+	Visit func(*Document) error
+	// Skip is told of what is there and stands for no document, and why. nil
+	// ignores it.
+	Skip func(name, reason string)
+}
+
+// Walk visits all documents of the directory. What can't be read is skipped.
+func (s *Store) Walk(w Walker) error {
+	if w.Skip == nil {
+		w.Skip = func(string, string) {}
+	}
+	t := tree{Store: s, Walker: w}
+	if w.Host != "" {
+		return t.below(Key{Host: w.Host, Target: "/"}.hostName())
+	}
+	return t.folder("")
+}
+
+// tree is a walk under way.
+type tree struct {
+	*Store
+	Walker
+	doc   Document // the one being collected
+	found []Form   // of one name
+}
+
+// below visits one folder if it is there, in any of the trees.
+func (t *tree) below(name string) error {
+	for _, at := range []string{name, metaDir + "/" + name, partsDir + "/" + name} {
+		if fi, err := t.lstat(at); err == nil && fi.kind.IsDir() {
+			return t.folder(name)
+		}
+	}
+	return nil
+}
+
+// folder visits the documents of a folder, then the folders in it.
+func (t *tree) folder(name string) error {
+	l, err := t.list(name)
+	if err != nil {
+		t.Skip(name, reasonOf(err))
+		return nil
+	}
+	defer l.close()
+	for i := 0; i < len(l.items); {
+		n := i + 1
+		for n < len(l.items) && l.items[n].sameDocument(l.items[i]) {
+			n++
+		}
+		if err := t.documents(l, l.items[i:n]); err != nil {
+			return err
+		}
+		i = n
+	}
+	l.close() // a tree may be deeper than there are descriptors
+	for _, it := range l.items {
+		if it.where&(inBodies|inMeta|inParts)&l.folders(it) == 0 {
+			continue
+		}
+		if err := t.folder(path.Join(name, it.name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// documents visits what the items of one name stand for. They may be no document:
+// folders alone.
+func (t *tree) documents(l *listing, items []item) error {
+	t.doc = Document{Forms: t.doc.Forms[:0]}
+	for _, it := range items {
+		if it.name == selfName && strings.Contains(l.name, "/") {
+			continue // it went with the folder's own name
+		}
+		t.found = t.forms(l, it, t.found[:0])
+		if len(t.found) == 0 {
+			continue
+		}
+		k, variant, err := ParseName(path.Join(l.name, it.name))
+		if err != nil {
+			t.Skip(path.Join(l.name, it.name), ErrName.Error())
+			continue
+		}
+		t.doc.Key = k
+		for _, f := range t.found {
+			f.Variant = variant
+			if f.Kind == FormOrphan && isNote(variant) {
+				f.Kind = FormNote
+			}
+			t.doc.Forms = append(t.doc.Forms, f)
+		}
+	}
+	if len(t.doc.Forms) == 0 {
+		return nil
+	}
+	return t.Visit(&t.doc)
+}
+
+// forms describes the files of one name: an answer, parts, both or neither.
+func (t *tree) forms(l *listing, it item, found []Form) []Form {
+	f := Form{MetaSize: -1}
+	if it.where&metaFile != 0 {
+		if fi, err := t.statIn(l.meta, it.name+metaExt); err == nil {
+			f.MetaSize, f.Used = fi.size, fi.modTime
+		}
+	}
+	switch {
+	case it.where&inBodies != 0 && t.body(l, it, &f):
+		found = append(found, f)
+	case f.MetaSize >= 0:
+		f.Kind = FormOrphan
+		found = append(found, f)
+	}
+	if it.where&partFile == 0 {
+		return found
+	}
+	parts := Form{Kind: FormParts}
+	for _, ext := range []string{dataExt, metaExt} {
+		if fi, err := t.statIn(l.parts, it.name+ext); err == nil {
+			parts.Size += fi.size
+			parts.ModTime, parts.Used = fi.modTime, fi.modTime
+		}
+	}
+	return append(found, parts)
+}
+
+// body describes the file or link of a name, or says why it is none.
+func (t *tree) body(l *listing, it item, f *Form) bool {
+	f.Name = path.Join(l.name, it.name)
+	fi, err := t.statIn(l.bodies, it.name)
+	if err == nil && fi.kind.IsDir() {
+		f.Name += "/" + selfName
+		fi, err = t.lstat(f.Name)
+	}
+	reason := ""
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.Name = ""
+		return false // a folder alone, or removed meanwhile
+	case err != nil:
+		reason = reasonOf(err)
+	case fi.kind == fs.ModeSymlink:
+		reason = t.linked(f)
+	case fi.kind.IsRegular():
+		f.Size, f.ModTime = fi.size, fi.modTime
+	default:
+		reason = "it is neither a file nor a link"
+	}
+	if reason != "" {
+		t.Skip(f.Name, reason)
+		f.Name = ""
+	}
+	return reason == ""
+}
+
+// linked describes a link: an error's, or to a user's other file. Otherwise it
+// says why it is neither.
+func (t *tree) linked(f *Form) (reason string) {
+	target, err := t.root.Readlink(f.Name)
+	if err != nil {
+		return reasonOf(err)
+	}
+	if isStatus(target) {
+		f.Kind, f.Status = FormStatus, target
+		return ""
+	}
+	fi, err := t.root.Stat(f.Name)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("its link to %q is no status code and leads to no file here", target)
+	case fi.IsDir():
+		return "links to folders are not followed here"
+	case !fi.Mode().IsRegular():
+		return "it leads neither to a file nor to a status code"
+	}
+	f.Size, f.ModTime = fi.Size(), fi.ModTime()
+	return ""
+}
+
+// lstat describes what has a name.
+func (s *Store) lstat(name string) (fileInfo, error) {
+	fi, err := s.root.Lstat(name)
+	if err != nil {
+		return fileInfo{}, err
+	}
+	return fileInfo{kind: fi.Mode().Type(), size: fi.Size(), modTime: fi.ModTime()}, nil
+}
+
+// isNote tells whether a variant is one of PutNote's.
+func isNote(variant string) bool {
+	return variant == noteVariant || strings.HasSuffix(variant, ","+noteVariant)
+}
+
+// reasonOf is an error without the path, which is named beside it.
+func reasonOf(err error) string {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,128 @@
+package store
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// walked lists a directory as "URL forms", and what was skipped as "! NAME".
+func walked(t *testing.T, s *Store, host string) []string {
+	t.Helper()
+	var got []string
+	err := s.Walk(Walker{
+		Host: host,
+		Visit: func(d *Document) error {
+			line := d.Key.URL("https")
+			for _, f := range d.Forms {
+				line += " " + [...]string{"file", "status", "note", "orphan", "parts"}[f.Kind]
+				if f.Variant != "" {
+					line += "~" + f.Variant
+				}
+				if f.Status != "" {
+					line += "=" + f.Status
+				}
+				if f.Own() {
+					line += "(own)"
+				}
+			}
+			got = append(got, line)
+			return nil
+		},
+		Skip: func(name, reason string) { got = append(got, "! "+name+": "+reason) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// Everything that a directory can have is visited once, in order, and what
+// stands for nothing is named with a reason.
+func TestWalk(t *testing.T) {
+	r := newRig(t)
+	for _, target := range []string{"/a", "/a/", "/a/b", "/a.b", "/z?q=1", "/both", "/both/x", "/both/x/y", "/gone", "/" + strings.Repeat("l", 300)} {
+		r.put(target, "body")
+	}
+	r.must(os.Remove(r.path("registry.example/gone")))
+	r.putStatus("/both/x", 404, "no")
+	m := metaOf(key("/a"), 200)
+	w, err := r.Create()
+	r.must(err)
+	r.must(w.Commit(key("/a"), "json", m))
+	w.Close()
+	r.must(r.PutNote(key("/head"), "", m))
+	r.must(r.PutNote(key("/a"), "json", m))
+	pw, err := r.CreatePart(key("/parts"), "", PartsMeta{Meta: *metaOf(key("/parts"), 200), Total: 10}, 0)
+	r.must(err)
+	pw.Write([]byte("12345"))
+	_, err = pw.Commit()
+	r.must(err)
+	pw.Close()
+	r.write("other.example:8080/own", "mine")
+	r.write("other.example:8080/own~not/%self", "mine")
+	r.write("notes", "mine")
+	r.write(".git/config", "mine")
+	r.write("registry.example/%_zz", "mine")
+	r.must(os.Symlink("503", r.path("registry.example/down")))
+	r.must(os.Symlink("a.b", r.path("registry.example/linked")))
+	r.must(os.Symlink("nowhere", r.path("registry.example/dangling")))
+	r.must(os.Symlink("a", r.path("registry.example/linkeddir")))
+	r.must(os.Symlink("/etc/passwd", r.path("registry.example/out")))
+	want := []string{
+		"! .git: it is not the folder of a host", // in the order of the disk
+		"! notes: it is not in the folder of a host",
+		"https://other.example:8080/own file(own)",
+		"https://other.example:8080/own~not file(own)",
+		"! registry.example/%_zz: not the name of a cached document",
+		"https://registry.example/a file file~json note~json,head",
+		"https://registry.example/a.b file",
+		"https://registry.example/both file",
+		`! registry.example/dangling: its link to "nowhere" is no status code and leads to no file here`,
+		"https://registry.example/down status=503(own)",
+		"https://registry.example/gone orphan",
+		"https://registry.example/head note~head",
+		"https://registry.example/linked file(own)",
+		"! registry.example/linkeddir: links to folders are not followed here",
+		`! registry.example/out: its link to "/etc/passwd" is no status code and leads to no file here`,
+		"https://registry.example/parts parts",
+		"https://registry.example/z?q=1 file",
+		"https://registry.example/a/b file",
+		"https://registry.example/a/ file",
+		"https://registry.example/both/x status=404",
+		"https://registry.example/both/x/y file",
+		"https://registry.example/" + strings.Repeat("l", 300) + " file",
+	}
+	got := walked(t, r.Store, "")
+	slices.Sort(got[:2])
+	if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
+		t.Errorf("walked\n%s\nwant\n%s", g, w)
+	}
+	if got := walked(t, openDir(t, r.dir, true), "other.example:8080"); strings.Join(got, "\n") != strings.Join(want[2:4], "\n") {
+		t.Errorf("of one host: %q", got)
+	}
+	if got := walked(t, r.Store, "nobody.example"); got != nil {
+		t.Errorf("of no host: %q", got)
+	}
+}
+
+// A walk goes on when others change what it walks through.
+func TestWalkOfWhatChanges(t *testing.T) {
+	r := newRig(t)
+	for i := range 50 {
+		r.put(fmt.Sprintf("/%d/a", i), "body")
+	}
+	n := 0
+	r.must(r.Walk(Walker{Visit: func(*Document) error {
+		n++
+		return os.RemoveAll(r.path("registry.example"))
+	}}))
+	if n == 0 || n > 51 { // their metadata is there still
+		t.Errorf("%d visits", n)
+	}
+	if r.must(os.RemoveAll(r.path(private))); len(walked(t, r.Store, "")) > 0 {
+		t.Error("something is found where nothing is")
+	}
+}
