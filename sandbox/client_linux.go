@@ -27,7 +27,7 @@ func (s *Sandbox) Client(c net.Conn) string {
 	if socket == "" {
 		return ""
 	}
-	pid := holder(s.init.Pid, socket)
+	pid := holder(s.net, socket)
 	if pid == 0 {
 		return ""
 	}
@@ -94,13 +94,9 @@ func tableAddress(a netip.AddrPort, six bool) string {
 	return out.String()
 }
 
-// holder is the youngest process of the network namespace of init that has the
-// socket open, 0 when there is none. (A server's children may have it as well.)
-func holder(init int, socket string) int {
-	network, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", init))
-	if err != nil {
-		return 0
-	}
+// holder is the youngest process of a network namespace that has the socket open,
+// 0 when there is none. (A server's children may have it as well.)
+func holder(network, socket string) int {
 	for _, pid := range slices.Backward(processes()) {
 		if ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid)); err != nil || ns != network {
 			continue // another's process, or none any more

@@ -19,15 +19,20 @@ const envName = "cachex-env"
 // NewEnv makes a sandbox for systems that allow none: no namespaces, and one
 // listener on this machine's loopback, of which the command's environment has to
 // tell it. What the command leaves running is ended all the same: its orphans
-// become children of the first process (prctl(2), PR_SET_CHILD_SUBREAPER). Errors
-// are *StepError.
-func NewEnv(ctx context.Context) (*Sandbox, error) {
+// become children of the first process (prctl(2), PR_SET_CHILD_SUBREAPER). The user
+// is as New's. Errors are *StepError.
+func NewEnv(ctx context.Context, user *User) (*Sandbox, error) {
+	if user != nil {
+		if err := user.become(); err != nil {
+			return nil, err
+		}
+	}
 	l, err := listenLoopback()
 	if err != nil {
 		return nil, err
 	}
-	s := &Sandbox{ended: make(chan struct{}), terminal: foreground(), bare: true}
-	if err := s.spawn(envName, nil, []*syscall.SysProcAttr{{}}); err != nil {
+	s := &Sandbox{ended: make(chan struct{}), terminal: foreground(), rung: ByVariables, shared: true}
+	if err := s.spawn(envName, &syscall.SysProcAttr{}); err != nil {
 		l.TCP[0].Close()
 		return nil, err
 	}
@@ -41,31 +46,13 @@ func NewEnv(ctx context.Context) (*Sandbox, error) {
 	return s, nil
 }
 
-// runEnv is the first process of an environment. It does not return.
-func runEnv(fd string) {
-	n, err := strconv.Atoi(fd)
-	if err != nil {
-		os.Exit(1)
-	}
-	unix.CloseOnExec(n)
-	setName(envName)
-	l, err := newLink(n)
-	if err != nil {
-		os.Exit(1)
-	}
-	p := &first{link: l, bare: true, echoes: newEchoes()}
-	if err := p.runBare(); err != nil {
-		l.send(toParent{Failed: asFailure(err)}) // fails when the parent is gone
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
+// runBare is the first process of an environment.
 func (p *first) runBare() error {
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return &StepError{Step: "adopt what the command leaves", Err: err}
+	p.bare, p.shared = true, true
+	if err := adopt(); err != nil {
+		return err
 	}
-	if err := p.link.send(toParent{Ready: &ready{}}); err != nil {
+	if err := p.link.send(toParent{Ready: &ready{Net: namespaceOf("net"), Pid: namespaceOf("pid")}}); err != nil {
 		return &StepError{Step: "report that all is ready", Err: err}
 	}
 	var m toInit
@@ -79,12 +66,20 @@ func (p *first) runBare() error {
 	return p.command(m.Start, streams[:3])
 }
 
+// adopt makes the command's orphans children of this process.
+func adopt() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return &StepError{Step: "adopt what the command leaves", Err: err}
+	}
+	return nil
+}
+
 // end is for a parent that is gone: nothing of the command may outlive it.
 func (p *first) end() {
-	if p.bare {
+	if p.shared {
 		killRest()
-		p.removeScratch()
 	}
+	p.removeScratch()
 	os.Exit(1)
 }
 

@@ -10,9 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const namespaces = syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS |
-	syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
-
 // setupCapabilities are what init needs to set the sandbox up. Root has them by
 // being root in its user namespace; others get them as ambient capabilities.
 var setupCapabilities = []uintptr{
@@ -20,31 +17,66 @@ var setupCapabilities = []uintptr{
 	unix.CAP_DAC_OVERRIDE, unix.CAP_FOWNER,
 }
 
-// identities are the ways to enter a user namespace with the ids unchanged, the
-// best first. Root keeps all ids that it has here; anyone else, and a root that
-// may not map them, keeps the own one.
-func identities() []*syscall.SysProcAttr {
-	own := &syscall.SysProcAttr{
-		Cloneflags:  namespaces,
-		Pdeathsig:   syscall.SIGKILL,
+// identity is one to make a sandbox with. The command's ids are as they were.
+type identity struct {
+	rung Rung
+	attr syscall.SysProcAttr
+}
+
+// identities are those that this process can have, the best first. Root needs no
+// user namespace; where it may not do without, it keeps all ids that it has here.
+// Anyone else, and a root that may not map them, keeps the own one.
+func identities() []identity {
+	own := syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: os.Geteuid(), HostID: os.Geteuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getegid(), HostID: os.Getegid(), Size: 1}},
 	}
 	if os.Geteuid() != 0 {
 		own.AmbientCaps = setupCapabilities
-		return []*syscall.SysProcAttr{own}
+		return []identity{{ByUser, own}}
 	}
-	all := &syscall.SysProcAttr{
-		Cloneflags:                 namespaces,
-		Pdeathsig:                  syscall.SIGKILL,
+	found := []identity{{ByRoot, syscall.SysProcAttr{}}}
+	all := syscall.SysProcAttr{
+		Cloneflags:                 syscall.CLONE_NEWUSER,
 		UidMappings:                mirrored("/proc/self/uid_map"),
 		GidMappings:                mirrored("/proc/self/gid_map"),
 		GidMappingsEnableSetgroups: true,
 	}
-	if len(all.UidMappings) == 0 || len(all.GidMappings) == 0 {
-		return []*syscall.SysProcAttr{own}
+	if len(all.UidMappings) > 0 && len(all.GidMappings) > 0 {
+		found = append(found, identity{ByUser, all})
 	}
-	return []*syscall.SysProcAttr{all, own}
+	return append(found, identity{ByUser, own})
+}
+
+// invoker is root's way to run what is somebody else's.
+func invoker(u User) identity {
+	groups := make([]uint32, len(u.Groups))
+	for i, g := range u.Groups {
+		groups[i] = uint32(g)
+	}
+	return identity{BySudo, syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Uid: uint32(u.UID), Gid: uint32(u.GID), Groups: groups},
+		AmbientCaps: setupCapabilities,
+	}}
+}
+
+// become makes this process the user's, for good.
+func (u User) become() error {
+	if err := syscall.Setgroups(u.Groups); err != nil {
+		return &StepError{Step: "set the user's groups", Err: err}
+	}
+	if err := syscall.Setresgid(u.GID, u.GID, u.GID); err != nil {
+		return &StepError{Step: "become a member of the user's group", Err: err}
+	}
+	if err := syscall.Setresuid(u.UID, u.UID, u.UID); err != nil {
+		return &StepError{Step: "become the user", Err: err}
+	}
+	// What has changed its ids may not look at itself in /proc (proc(5)).
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
+		return &StepError{Step: "read the own /proc as the user", Err: err}
+	}
+	return nil
 }
 
 // mirrored maps every id that exists in this user namespace to itself.

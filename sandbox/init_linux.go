@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"os/signal"
 	"runtime"
@@ -21,28 +20,31 @@ import (
 // Main runs the sandbox's first process if this is one, and does not return
 // then. Call it before anything else in main.
 func Main() {
-	if os.Args[0] == envName && len(os.Args) == 2 {
-		runEnv(os.Args[1])
-	}
-	if os.Args[0] != initName || os.Getpid() != 1 || len(os.Args) < 6 {
+	if len(os.Args) != 2 {
 		return
 	}
+	switch os.Args[0] {
+	case envName:
+		runFirst((*first).runBare)
+	case initName:
+		runFirst((*first).run)
+	}
+}
+
+// runFirst is a sandbox's first process: its argument is its end of the link.
+func runFirst(run func(*first) error) {
 	fd, err := strconv.Atoi(os.Args[1])
 	if err != nil {
-		return
+		os.Exit(1)
 	}
 	unix.CloseOnExec(fd)
-	setName(initName)
+	setName(os.Args[0])
 	l, err := newLink(fd)
 	if err != nil {
 		os.Exit(1)
 	}
-	kept, err := strconv.ParseUint(os.Args[4], 16, 64)
-	if err != nil {
-		os.Exit(1)
-	}
-	p := &first{link: l, kept: kept, hostPorts: os.Args[5] == strconv.FormatBool(true), echoes: newEchoes()}
-	if err := p.run(os.Args[2], os.Args[3], os.Args[6:]); err != nil {
+	p := &first{link: l, echoes: newEchoes()}
+	if err := run(p); err != nil {
 		l.send(toParent{Failed: asFailure(err)}) // fails when the parent is gone
 		os.Exit(1)
 	}
@@ -60,7 +62,7 @@ func asFailure(err error) *failure {
 	errors.As(err, &errno)
 	var step *StepError
 	if errors.As(err, &step) {
-		return &failure{Step: step.Step, Text: step.Err.Error(), Hint: step.Hint, Errno: errno}
+		return &failure{Step: step.Step, Part: step.Part, Text: step.Err.Error(), Hint: step.Hint, Errno: errno}
 	}
 	return &failure{Text: err.Error(), Errno: errno}
 }
@@ -68,47 +70,68 @@ func asFailure(err error) *failure {
 // first is the sandbox's first process: it sets up, starts the command, and
 // ends with it. The kernel then kills the rest of the pid namespace.
 type first struct {
-	link *link
-	kept uint64 // the capabilities that exist outside
-	// hostPorts tells that some of the host's ports can be reached.
-	hostPorts bool
-	echoes    *echoes
-	mounts    mounts
+	link   *link
+	how    setup
+	echoes *echoes
+	mounts mounts
+	// shared is set where there is no pid namespace: what is left of the command
+	// is killed by this process.
+	shared bool
 	// bare is set for an environment: there are no namespaces.
 	bare    bool
 	scratch string // Config.Scratch
 }
 
-func (p *first) run(hostNet, hostMount string, redirect []string) error {
-	// The death signal was cleared when this process gained capabilities.
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
-		return &StepError{Step: "tie the sandbox to cachex", Err: err}
+func (p *first) run() error {
+	var m toInit
+	if _, err := p.link.receive(&m); err != nil || m.Setup == nil {
+		return &StepError{Step: "read how the sandbox is to be made", Err: errors.Join(err, errors.New("cachex is gone"))}
 	}
-	if err := ownNamespaces(hostNet, hostMount); err != nil {
+	p.how = *m.Setup
+	p.shared = p.how.Without != ""
+	if err := p.tie(); err != nil {
 		return err
 	}
-	n := Network{}
-	if p.hostPorts {
-		n.HostPorts = []uint16{AllPorts} // which ones is told later
+	if err := ownNamespaces(p.how.HostNet, p.how.HostMount, p.how.Without != Mounts); err != nil {
+		return err
 	}
-	for _, r := range redirect {
-		ap, err := netip.ParseAddrPort(r)
-		if err != nil {
-			return &StepError{Step: "read the redirected addresses", Err: err}
-		}
-		n.Redirect = append(n.Redirect, ap)
-	}
-	sockets, err := setUpNetwork(n)
+	sockets, err := setUpNetwork(p.how)
 	if err != nil {
 		return err
+	}
+	sockets.ready.Net, sockets.ready.Pid = namespaceOf("net"), namespaceOf("pid") // /proc is covered from here on
+	if p.how.Without != Mounts {
+		if err := p.mounts.begin(!p.shared); err != nil {
+			return err
+		}
 	}
 	if err := p.link.send(toParent{Ready: &sockets.ready}, sockets.fds...); err != nil {
 		return &StepError{Step: "hand the sockets out", Err: err}
 	}
 	sockets.close()
-	if err := p.mounts.prepare(); err != nil {
-		return err
+	if p.how.Without != Mounts {
+		if err := p.mounts.placeNames(); err != nil {
+			return &StepError{Step: "place the private name service files", Err: err}
+		}
 	}
+	return p.start()
+}
+
+// tie makes this process end with its parent. The end of the link says so too,
+// and where others have to be killed first nothing else may.
+func (p *first) tie() error {
+	if p.shared {
+		return adopt()
+	}
+	// The death signal was cleared when this process gained capabilities.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return &StepError{Step: "tie the sandbox to cachex", Err: err}
+	}
+	return nil
+}
+
+// start waits for the command and runs it.
+func (p *first) start() error {
 	var m toInit
 	streams, err := p.link.receive(&m)
 	if err != nil || m.Start == nil || len(streams) != 4 {
@@ -122,15 +145,24 @@ func (p *first) run(hostNet, hostMount string, redirect []string) error {
 			return &StepError{Step: "open the host's ports", Err: err}
 		}
 	}
-	if err := p.mounts.finish(m.Start.Trees); err != nil {
-		return err
+	if p.how.Without != Mounts {
+		if err := p.mounts.finish(m.Start.Trees, !p.shared); err != nil {
+			return err
+		}
 	}
+	p.scratch = m.Start.Scratch
+	defer p.removeScratch()
 	return p.command(m.Start, streams[:3])
 }
 
-// ownNamespaces makes sure that what follows changes nothing of the host's.
-func ownNamespaces(hostNet, hostMount string) error {
-	for kind, host := range map[string]string{"net": hostNet, "mnt": hostMount} {
+// ownNamespaces makes sure that what follows changes nothing of the host's. A
+// sandbox without mounts of its own has no hostMount to compare with.
+func ownNamespaces(hostNet, hostMount string, mounts bool) error {
+	outside := map[string]string{"net": hostNet}
+	if mounts {
+		outside["mnt"] = hostMount
+	}
+	for kind, host := range outside {
 		if own := namespaceOf(kind); own == host || own == "?" || host == "?" {
 			return &StepError{
 				Step: "compare the namespaces",
@@ -157,7 +189,7 @@ func (p *first) command(s *start, streams []int) error {
 	}
 	go p.obey(pid)
 	status := p.reap(pid)
-	if p.bare {
+	if p.shared {
 		killRest()
 	}
 	end := exit{State: State{Changed: p.mounts.changed()}}
@@ -184,7 +216,7 @@ func (p *first) fork(s *start, streams []int) (pid int, err error) {
 		// capabilities are not those of the others.
 		runtime.LockOSThread()
 		if !p.bare {
-			if err = dropCapabilities(p.kept); err != nil {
+			if err = dropCapabilities(p.how.Kept); err != nil {
 				err = &StepError{Step: "drop capabilities", Err: err}
 				return
 			}

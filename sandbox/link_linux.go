@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -18,6 +19,7 @@ import (
 // Each message is one of these structs with exactly one field set.
 type (
 	toInit struct {
+		Setup     *setup
 		Start     *start
 		Signal    syscall.Signal
 		IsStopped bool // asks; the answer is StillStopped, or none
@@ -34,6 +36,15 @@ type (
 		Exited       *exit
 	}
 )
+
+// setup is how the sandbox is to be made.
+type setup struct {
+	HostNet, HostMount string // the namespaces outside
+	Kept               uint64 // the capabilities that exist outside
+	HostPorts          bool   // some are to be reached; which ones is told later
+	Redirect           []netip.AddrPort
+	Without            Part // Processes or Mounts
+}
 
 // start comes with the three standard streams and a file with the Data of all
 // Files of the Trees, one after the other; Sizes are theirs. (They are more than
@@ -104,11 +115,16 @@ func (s *start) fill(fd int) error {
 }
 
 // ready comes with sockets, in this order: TCP, DNS, DNSStream.
-type ready struct{ TCP, DNS, DNSStream int }
+type ready struct {
+	TCP, DNS, DNSStream int
+	Unredirected        *failure // why 80 and 443 alone lead to TCP
+	Net, Pid            string   // the namespaces that init is in
+}
 
 // failure is a StepError, or an ExecError when Step is empty, on its way.
 type failure struct {
 	Step, Text, Hint string
+	Part             Part
 	Errno            syscall.Errno
 }
 
@@ -116,7 +132,11 @@ func (f *failure) error() error {
 	if f.Step == "" {
 		return &ExecError{f.Errno}
 	}
-	return &StepError{Step: f.Step, Err: &stepCause{f.Text, f.Errno}, Hint: f.Hint}
+	return f.step()
+}
+
+func (f *failure) step() *StepError {
+	return &StepError{Step: f.Step, Part: f.Part, Err: &stepCause{f.Text, f.Errno}, Hint: f.Hint}
 }
 
 // stepCause keeps an error's words and its number across the link.

@@ -41,27 +41,42 @@ type mounts struct {
 	layers  []layer
 }
 
-// prepare does all that does not depend on the command.
-func (m *mounts) prepare() error {
+// begin separates the mounts from the host's, and tries what may be refused. A
+// /proc of our own takes a pid namespace.
+func (m *mounts) begin(proc bool) error {
 	m.cwd, _ = os.Getwd() // "" when it was deleted; then it stays as it is
 	// Mounts of the host still arrive, ours never go out.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
-		return &StepError{Step: "separate the mounts", Err: err}
+		return &StepError{Step: "separate the mounts", Part: Mounts, Err: err}
 	}
 	// The private files live on a tmpfs that needs some directory for a moment.
-	// /proc is there on every system, and it gets a mount of its own anyway.
+	// /proc is there on every system, and nothing of it is covered.
 	m.scratch = "/proc"
 	if err := unix.Mount("cachex", m.scratch, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
-		return &StepError{Step: "mount a tmpfs", Err: err}
+		return &StepError{Step: "mount a tmpfs", Part: Mounts, Err: err}
 	}
-	if err := m.placeNames(); err != nil {
-		return &StepError{Step: "place the private name service files", Err: err}
+	if !proc {
+		return nil
+	}
+	trial := filepath.Join(m.scratch, "trial")
+	if err := os.Mkdir(trial, 0o755); err != nil {
+		return &StepError{Step: "write to a tmpfs", Part: Mounts, Err: err}
+	}
+	return mountProc(trial)
+}
+
+func mountProc(at string) error {
+	if err := unix.Mount("proc", at, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return &StepError{
+			Step: "mount /proc", Part: Processes, Err: err,
+			Hint: "in a container, unmask /proc (podman and docker run --security-opt unmask=ALL, or --privileged)",
+		}
 	}
 	return nil
 }
 
 // finish places the trees and leaves the mounts as the command sees them.
-func (m *mounts) finish(trees []Tree) error {
+func (m *mounts) finish(trees []Tree, proc bool) error {
 	for i, t := range trees {
 		l, err := placeTree(filepath.Join(m.scratch, fmt.Sprint(i)), t)
 		if err != nil {
@@ -73,10 +88,9 @@ func (m *mounts) finish(trees []Tree) error {
 	if err := unix.Unmount(m.scratch, unix.MNT_DETACH); err != nil {
 		return &StepError{Step: "detach the tmpfs", Err: err}
 	}
-	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
-		return &StepError{
-			Step: "mount /proc", Err: err,
-			Hint: "in a container, /proc must not be masked (podman and docker: --security-opt unmask=ALL, --privileged)",
+	if proc {
+		if err := mountProc("/proc"); err != nil {
+			return err
 		}
 	}
 	if m.cwd != "" {

@@ -44,7 +44,7 @@ func (s *sockets) close() {
 
 // setUpNetwork makes every address of the world local, and every TCP port lead
 // to one listener.
-func setUpNetwork(n Network) (*sockets, error) {
+func setUpNetwork(how setup) (*sockets, error) {
 	six := hasIPv6()
 	if err := setUpLinks(six); err != nil {
 		return nil, err
@@ -52,19 +52,30 @@ func setUpNetwork(n Network) (*sockets, error) {
 	// A build may serve on 80 and 443: they are nobody else's here. Without
 	// /proc/sys it may only if it could have before.
 	_ = os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
-	s, err := listen(six, len(n.HostPorts) > 0)
+	s, err := listen(six, how.HostPorts)
 	if err != nil {
 		s.close()
 		return nil, &StepError{Step: "open the listeners", Err: err}
 	}
-	if err := redirect(n, nameServers(), six); err != nil {
-		s.close()
-		return nil, &StepError{
-			Step: "set the nft redirect", Err: err,
-			Hint: "the kernel needs nf_tables with NAT (modules nf_tables, nft_redir, nft_reject_inet; " +
-				"and for the host's ports nft_socket, nft_tproxy)",
-		}
+	err = redirect(how, nameServers(), six)
+	if err == nil {
+		return s, nil
 	}
+	s.close()
+	refused := &StepError{
+		Step: "set the nft redirect", Part: Redirect, Err: err,
+		Hint: "the kernel needs nf_tables with NAT: modprobe -a nf_tables nft_chain_nat nft_redir nft_reject_inet",
+	}
+	if how.HostPorts {
+		refused.Part = "" // nothing else can lead there
+		refused.Hint += ", and for --host-port nft_socket nft_tproxy"
+		return nil, refused
+	}
+	if s, err = listenDirectly(six, how.Redirect); err != nil {
+		s.close()
+		return nil, &StepError{Step: "open the listeners on ports 53, 80 and 443", Err: err}
+	}
+	s.ready.Unredirected = asFailure(refused)
 	return s, nil
 }
 
@@ -176,45 +187,78 @@ func setUpByName(name string) error {
 	return netlink.LinkSetUp(l)
 }
 
-// listen opens the sockets of the ready message. The transparent ones take
+// listener is one socket of the ready message.
+type listener struct {
+	at    netip.AddrPort
+	kind  int  // SOCK_STREAM or SOCK_DGRAM
+	count *int // of the ready message
+}
+
+// listen opens the sockets that all is redirected to. The transparent ones take
 // connections to any port.
 func listen(six, transparent bool) (*sockets, error) {
 	s := &sockets{}
-	families := []unix.Sockaddr{&unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}}
+	loopback := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
 	if six {
-		families = append(families, &unix.SockaddrInet6{Addr: netip.IPv6Loopback().As16()})
+		loopback = append(loopback, netip.IPv6Loopback())
 	}
-	for _, want := range []struct {
-		port, kind int
-		count      *int
-	}{
-		{proxyPort, unix.SOCK_STREAM, &s.ready.TCP},
-		{dnsPort, unix.SOCK_DGRAM, &s.ready.DNS},
-		{dnsPort, unix.SOCK_STREAM, &s.ready.DNSStream},
-	} {
-		for _, family := range families {
-			fd, err := bound(family, want.port, want.kind, transparent)
-			if err != nil {
-				if _, ok := family.(*unix.SockaddrInet6); ok {
-					continue // no ::1: IPv6 is switched off here
-				}
-				return s, err
-			}
-			s.fds = append(s.fds, fd)
-			*want.count++
-		}
-	}
-	return s, nil
+	return s, s.open(s.everything(loopback, []uint16{proxyPort}, dnsPort), transparent)
 }
 
-func bound(family unix.Sockaddr, port, kind int, transparent bool) (int, error) {
-	domain := unix.AF_INET
-	switch a := family.(type) {
-	case *unix.SockaddrInet4:
-		a.Port = port
-	case *unix.SockaddrInet6:
-		a.Port = port
-		domain = unix.AF_INET6
+// listenDirectly opens the ports that are asked for most, at all addresses: here
+// nothing is redirected, and all addresses are this machine's.
+func listenDirectly(six bool, proxies []netip.AddrPort) (*sockets, error) {
+	s := &sockets{}
+	everywhere := []netip.Addr{netip.IPv4Unspecified()}
+	if six {
+		everywhere = append(everywhere, netip.IPv6Unspecified())
+	}
+	want := s.everything(everywhere, []uint16{80, 443}, 53)
+	for _, p := range proxies {
+		if p.Port() != 80 && p.Port() != 443 {
+			want = append([]listener{{p, unix.SOCK_STREAM, &s.ready.TCP}}, want...)
+		}
+	}
+	return s, s.open(want, false)
+}
+
+// everything lists listeners in the order of the ready message.
+func (s *sockets) everything(at []netip.Addr, tcp []uint16, dns uint16) []listener {
+	var all []listener
+	for _, p := range tcp {
+		for _, a := range at {
+			all = append(all, listener{netip.AddrPortFrom(a, p), unix.SOCK_STREAM, &s.ready.TCP})
+		}
+	}
+	for _, a := range at {
+		all = append(all, listener{netip.AddrPortFrom(a, dns), unix.SOCK_DGRAM, &s.ready.DNS})
+	}
+	for _, a := range at {
+		all = append(all, listener{netip.AddrPortFrom(a, dns), unix.SOCK_STREAM, &s.ready.DNSStream})
+	}
+	return all
+}
+
+func (s *sockets) open(all []listener, transparent bool) error {
+	for _, l := range all {
+		fd, err := bound(l.at, l.kind, transparent)
+		if err != nil && l.at.Addr().Is6() {
+			continue // no ::1: IPv6 is switched off here
+		}
+		if err != nil {
+			return err
+		}
+		s.fds = append(s.fds, fd)
+		*l.count++
+	}
+	return nil
+}
+
+func bound(at netip.AddrPort, kind int, transparent bool) (int, error) {
+	domain := unix.AF_INET6
+	var to unix.Sockaddr = &unix.SockaddrInet6{Addr: at.Addr().As16(), Port: int(at.Port())}
+	if at.Addr().Is4() {
+		domain, to = unix.AF_INET, &unix.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())}
 	}
 	fd, err := unix.Socket(domain, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -228,7 +272,7 @@ func bound(family unix.Sockaddr, port, kind int, transparent bool) (int, error) 
 		err = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1)
 	}
 	if err == nil {
-		err = unix.Bind(fd, family)
+		err = unix.Bind(fd, to)
 	}
 	if err == nil && kind == unix.SOCK_STREAM {
 		err = unix.Listen(fd, unix.SOMAXCONN)

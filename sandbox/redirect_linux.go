@@ -29,7 +29,7 @@ import (
 // UDP to elsewhere finds no socket and is refused by the kernel at once, so
 // that QUIC clients fall back. An echo request would be answered by this
 // machine itself, which would be a lie.
-func redirect(n Network, resolvers []netip.Addr, six bool) error {
+func redirect(how setup, resolvers []netip.Addr, six bool) error {
 	c, err := nftables.New()
 	if err != nil {
 		return err
@@ -51,10 +51,10 @@ func redirect(n Network, resolvers []netip.Addr, six bool) error {
 			r.add(r.nat, to(netip.PrefixFrom(a, a.BitLen())), port(proto, 53), redirectTo(dnsPort))
 		}
 	}
-	for _, a := range n.Redirect {
+	for _, a := range how.Redirect {
 		r.add(r.nat, to(netip.PrefixFrom(a.Addr(), a.Addr().BitLen())), port(unix.IPPROTO_TCP, a.Port()), redirectTo(proxyPort))
 	}
-	if len(n.HostPorts) > 0 {
+	if how.HostPorts {
 		if err := r.hostPortRules(six); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@
 // and ends with it. They talk over one socket (link_linux.go):
 //
 //	parent                          init
+//	  | ------ setup ----------------> |
 //	  | <------ ready + sockets ------ |   network is set up
 //	  | ------ start + streams ------> |   mounts, then exec of the build
 //	  | <------- started -------------- |   or failure, at any step
@@ -101,9 +102,58 @@ type State struct {
 	Missed []uint16
 }
 
+// Rung is a way to make a sandbox. Each of the ladder needs less of the system
+// than the one above it.
+type Rung string
+
+// The rungs. The words are part of the report's format.
+const (
+	// ByRoot is root's: the command keeps all that root may do.
+	ByRoot Rung = "root"
+	// BySudo is root's, for the user who asked for it: see User.
+	BySudo Rung = "sudo"
+	// ByUser is anyone's: a user namespace, in which one may make the others. sudo
+	// has no power in it.
+	ByUser Rung = "user"
+	// ByVariables has no namespaces: see NewEnv.
+	ByVariables Rung = "env"
+)
+
+// Part is one that a sandbox can do without.
+type Part string
+
+// The parts.
+const (
+	// Redirect leads every port to the listeners. Without it 80 and 443 do, and
+	// those of Network.Redirect; nothing else leads anywhere.
+	Redirect Part = "redirect"
+	// Processes is a pid namespace, with a /proc of its own. Without it the command
+	// sees the machine's processes, and what it leaves is ended one by one.
+	Processes Part = "processes"
+	// Mounts is a mount namespace. Without it nothing is placed of Config.Trees,
+	// and there are no Processes either.
+	Mounts Part = "mounts"
+	// Privileges are what makes sudo work for the command of a User.
+	Privileges Part = "privileges"
+)
+
+// Lack is a part that a sandbox does without, and the system's reason.
+type Lack struct {
+	Part Part
+	Why  *StepError
+}
+
+// User is whom the command belongs to in a sandbox that root makes for somebody
+// else, as one who calls sudo wants it.
+type User struct {
+	UID, GID int
+	Groups   []int // the supplementary ones
+}
+
 // StepError tells which step of making the sandbox the system refused.
 type StepError struct {
 	Step string // what cachex was doing, such as "create the user namespace"
+	Part Part   // that could not be had; "" when it is more than one
 	Err  error
 	Hint string // what the user can do; may be empty
 }

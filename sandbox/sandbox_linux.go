@@ -24,31 +24,13 @@ type Sandbox struct {
 	ended     chan struct{} // closed when init is reaped
 	closing   sync.Once
 	terminal  terminal
-	bare      bool       // of NewEnv
+	rung      Rung
+	lacks     []Lack
+	shared    bool // there is no pid namespace: see first.shared
+	// The namespaces that the command is in, as namespaceOf names them.
+	net, pid  string
 	hostPorts *hostPorts // nil when none are asked for
 	dials     dials
-}
-
-// New makes the namespaces and the network in them. The context bounds the
-// making; a cancelled one ends the sandbox later as well. Errors are
-// *StepError.
-func New(ctx context.Context, n Network) (*Sandbox, error) {
-	s := &Sandbox{ended: make(chan struct{}), terminal: foreground()}
-	if err := n.check(); err != nil {
-		return nil, err
-	}
-	if err := s.spawn(initName, initArgs(n), identities()); err != nil {
-		return nil, err
-	}
-	if len(n.HostPorts) > 0 {
-		s.hostPorts = &hostPorts{network: n, link: s.link}
-	}
-	s.await(ctx)
-	if err := s.awaitReady(); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
 }
 
 // await reaps init, and ends the sandbox when the context does.
@@ -61,11 +43,10 @@ func (s *Sandbox) await(ctx context.Context) {
 	}()
 }
 
-// kill ends all processes of the sandbox: its pid namespace dies with init. An
-// environment has none, and its first process takes the others along when its
-// parent is gone.
+// kill ends all processes of the sandbox: its pid namespace dies with init. Where
+// there is none init takes the others along when its parent is gone.
 func (s *Sandbox) kill() {
-	if s.bare {
+	if s.shared {
 		s.link.shutdown()
 		return
 	}
@@ -79,21 +60,8 @@ const initName = "cachex-init"
 // small numbers that a user's own files have (make's jobserver, for one).
 const linkAt = 100
 
-// initArgs are what init is told before its first message.
-func initArgs(n Network) []string {
-	args := []string{
-		namespaceOf("net"), namespaceOf("mnt"),
-		strconv.FormatUint(boundingSet(), 16), strconv.FormatBool(len(n.HostPorts) > 0),
-	}
-	for _, r := range n.Redirect {
-		args = append(args, r.String())
-	}
-	return args
-}
-
-// spawn starts this program again as the first process of a sandbox, in the first
-// of several ways that the system allows.
-func (s *Sandbox) spawn(name string, more []string, ways []*syscall.SysProcAttr) error {
+// spawn starts this program again as the first process of a sandbox.
+func (s *Sandbox) spawn(name string, way *syscall.SysProcAttr) error {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return &StepError{Step: "create a socket pair", Err: err}
@@ -114,17 +82,11 @@ func (s *Sandbox) spawn(name string, more []string, ways []*syscall.SysProcAttr)
 	}
 	defer null.Close()
 
-	args := append([]string{name, strconv.Itoa(theirs)}, more...)
-	for _, way := range ways {
-		s.init, err = os.StartProcess("/proc/self/exe", args, &os.ProcAttr{
-			Env:   []string{},
-			Files: []*os.File{null, null, os.Stderr},
-			Sys:   way,
-		})
-		if err == nil || !errors.Is(err, syscall.EPERM) {
-			break
-		}
-	}
+	s.init, err = os.StartProcess("/proc/self/exe", []string{name, strconv.Itoa(theirs)}, &os.ProcAttr{
+		Env:   []string{},
+		Files: []*os.File{null, null, os.Stderr},
+		Sys:   way,
+	})
 	if err != nil {
 		s.link.close()
 		return refusedNamespaces(err)
@@ -139,25 +101,6 @@ func namespaceOf(kind string) string {
 		return "?"
 	}
 	return name
-}
-
-func refusedNamespaces(err error) error {
-	e := &StepError{Step: "create the user, network, mount and pid namespaces", Err: err}
-	switch {
-	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
-		e.Hint = "the system forbids user namespaces: see sysctl kernel.unprivileged_userns_clone and " +
-			"kernel.apparmor_restrict_unprivileged_userns; in a container, allow them (--security-opt seccomp=unconfined); " +
-			"in a chroot there are none: run cachex outside of it, around the chroot"
-	case errors.Is(err, syscall.ENOSPC):
-		e.Hint = "raise sysctl user.max_user_namespaces (and user.max_net_namespaces)"
-	case errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOSYS):
-		e.Hint = "the kernel was built without user, network or pid namespaces"
-	}
-	var path *os.PathError
-	if errors.As(err, &path) {
-		e.Err = path.Err
-	}
-	return e
 }
 
 // awaitReady waits for the sockets that init has opened.
@@ -191,6 +134,10 @@ func (s *Sandbox) awaitReady() error {
 			return &StepError{Step: "take over the listeners", Err: err}
 		}
 	}
+	s.net, s.pid = m.Ready.Net, m.Ready.Pid
+	if m.Ready.Unredirected != nil {
+		s.lacks = append(s.lacks, Lack{Redirect, m.Ready.Unredirected.step()})
+	}
 	return nil
 }
 
@@ -204,6 +151,12 @@ func addListener(to []net.Listener, f *os.File) ([]net.Listener, error) {
 
 // Listeners are the sockets to serve.
 func (s *Sandbox) Listeners() Listeners { return s.listeners }
+
+// Rung is the way in which the sandbox was made.
+func (s *Sandbox) Rung() Rung { return s.rung }
+
+// Lacks are the parts that the system did not allow, each with its reason.
+func (s *Sandbox) Lacks() []Lack { return s.lacks }
 
 // Start starts the command. It fails with *StepError, or with *ExecError when
 // the command itself cannot be executed. It is called once.
@@ -308,7 +261,7 @@ func (s *Sandbox) missed(refused []uint16) []uint16 {
 // stop stops this process, so that its shell takes notice, and goes on together
 // with the command.
 func (s *Sandbox) stop(ended <-chan struct{}) {
-	owner := sandboxTerminal(s.init.Pid)
+	owner := sandboxTerminal(s.pid)
 	goOn := make(chan os.Signal, 1)
 	signal.Notify(goOn, syscall.SIGCONT)
 	defer signal.Stop(goOn)
@@ -328,7 +281,7 @@ func (s *Sandbox) Close() {
 	s.closing.Do(func() {
 		s.hostPorts.end()
 		s.kill()
-		if s.bare {
+		if s.shared {
 			<-s.ended // it reads from the link until its last moment
 		}
 		s.link.close()

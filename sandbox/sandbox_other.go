@@ -32,11 +32,11 @@ func Main() {}
 func Inside() bool { return false }
 
 // New fails: namespaces are Linux's.
-func New(context.Context, Network) (*Sandbox, error) { return nil, errLinux }
+func New(context.Context, Network, *User) (*Sandbox, error) { return nil, errLinux }
 
 // NewEnv opens one listener on this machine's loopback, of which the command's
 // environment has to tell it. Errors are *StepError.
-func NewEnv(context.Context) (*Sandbox, error) {
+func NewEnv(context.Context, *User) (*Sandbox, error) {
 	l, err := listenLoopback()
 	if err != nil {
 		return nil, err
@@ -46,6 +46,12 @@ func NewEnv(context.Context) (*Sandbox, error) {
 
 // Listeners are the sockets to serve.
 func (s *Sandbox) Listeners() Listeners { return s.listeners }
+
+// Rung is ByVariables.
+func (*Sandbox) Rung() Rung { return ByVariables }
+
+// Lacks is empty.
+func (*Sandbox) Lacks() []Lack { return nil }
 
 // Start starts the command. It fails with *ExecError when that cannot be executed.
 func (s *Sandbox) Start(c Config) error {

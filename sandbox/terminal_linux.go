@@ -37,13 +37,13 @@ func foreground() terminal {
 }
 
 // sandboxTerminal is the terminal if a group of the sandbox owns it.
-func sandboxTerminal(init int) terminal {
+func sandboxTerminal(pids string) terminal {
 	t := controlling()
 	if t.fd < 0 {
 		return t
 	}
 	owner, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", t.group))
-	if own, e := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", init)); err != nil || e != nil || owner != own {
+	if err != nil || owner != pids {
 		return terminal{fd: -1}
 	}
 	return t

@@ -20,13 +20,18 @@ import (
 // proxyUser is the user name in the proxy's URL; the password is the run's secret.
 const proxyUser = "cachex"
 
-// prepareEnv makes the environment, and a directory for the files that the
-// variables name.
-func (s *session) prepareEnv() error {
+// prepareEnv makes the environment.
+func (s *session) prepareEnv(user *sandbox.User) error {
 	var err error
-	if s.box, err = sandbox.NewEnv(context.Background()); err != nil {
+	if s.box, err = sandbox.NewEnv(context.Background(), user); err != nil {
 		return err
 	}
+	return s.makeScratch()
+}
+
+// makeScratch makes the directory of the files that variables name.
+func (s *session) makeScratch() error {
+	var err error
 	if s.scratch, err = os.MkdirTemp("", "cachex-env-"); err != nil {
 		return &exitError{fmt.Errorf("make a directory for certificates: %w", err), exitInternal,
 			"set TMPDIR to a directory that can be written to"}
@@ -35,14 +40,22 @@ func (s *session) prepareEnv() error {
 	return os.Chmod(s.scratch, 0o755)
 }
 
-// explicit makes the proxy one that clients are told of, and that lets nobody
-// else's in: loopback is for all users of a machine.
-func (s *session) explicit() error {
+// trustByFiles is for commands to which no private trust directories can be shown.
+func (s *session) trustByFiles() error {
 	trust, err := s.authority.TrustFiles(s.scratch, os.Environ())
 	if err != nil {
 		return fmt.Errorf("prepare the trust stores: %w", err)
 	}
 	s.trust = trust
+	return nil
+}
+
+// explicit makes the proxy one that clients are told of, and that lets nobody
+// else's in: loopback is for all users of a machine.
+func (s *session) explicit() error {
+	if err := s.trustByFiles(); err != nil {
+		return err
+	}
 	s.proxy.Secret = rand.Text()
 	s.proxy.Trusted = func(c net.Conn) bool { return s.box.Own(c) }
 	s.proxy.Destination = listenerAddress

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"cachex/sandbox"
 )
 
 // reportSchema is the version of the JSON report. Fields may be added under
@@ -22,6 +24,10 @@ type summary struct {
 	Started time.Time    `json:"started"`
 	MS      int64        `json:"ms"`
 	Sandbox string       `json:"sandbox"`
+	Rung    sandbox.Rung `json:"rung"`
+	// Lacks are the parts that the sandbox did without.
+	Lacks   []sandbox.Part `json:"lacks,omitempty"`
+	lacks   []sandbox.Lack
 	fell    error        // why it is not what was asked for, nil when it is
 	Policy  string       `json:"policy"`
 	Offline bool         `json:"offline"`

@@ -66,6 +66,7 @@ func writeText(out *os.File, s summary, a *account) {
 	for _, f := range s.Changed {
 		fmt.Fprintf(&b, "%s the build changed %s; the change stayed in the sandbox\n", p.warn.Render("note:"), f)
 	}
+	writeLacks(&b, s.lacks, p)
 	if s.fell != nil {
 		fmt.Fprintf(&b, "%s no sandbox could be made: %v\n", p.warn.Render("note:"), s.fell)
 		if step := new(sandbox.StepError); errors.As(s.fell, &step) && step.Hint != "" {

@@ -30,6 +30,7 @@ type runOptions struct {
 	publish    []string
 	reports    []string
 
+	user          *sandbox.User // who called sudo, nil when nobody did
 	mode          policy.Mode
 	passedThrough proxy.Hosts
 	reach         proxy.Reach
@@ -117,10 +118,13 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 			if len(args) == 0 {
 				return &usageError{errors.New("no command to run"), "cachex run"}
 			}
+			var err error
+			if o.user, err = invoker(); err != nil {
+				return err
+			}
 			if err := o.check(); err != nil {
 				return &usageError{err, "cachex run"}
 			}
-			var err error
 			*status, err = o.run(io, args)
 			return err
 		},

@@ -71,6 +71,10 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 		Schema: reportSchema, Exit: status, Started: s.started.UTC(),
 		MS: time.Since(s.started).Milliseconds(), Sandbox: s.opts.kind(), Policy: string(o.mode),
 		Offline: o.offline, Cache: o.cache, Changed: state.Changed, fell: s.fell,
+		Rung: s.box.Rung(), lacks: s.box.Lacks(),
+	}
+	for _, l := range sum.lacks {
+		sum.Lacks = append(sum.Lacks, l.Part)
 	}
 	if wantsExchanges(o.targets) {
 		sum.Command = withoutSecrets(args)
@@ -92,23 +96,17 @@ func internal(err error) error {
 }
 
 // prepare makes sandbox and proxy side by side: the sandbox's first process
-// takes as long to start as all else here.
+// takes as long to start as all else here. With sudo the sandbox comes first, as
+// this process is the user only then.
 func (s *session) prepare() error {
 	s.redirect = loopbackProxies(os.Getenv)
 	made := make(chan error, 1)
-	go func() {
-		var err error
-		if s.opts.sandbox == sandboxEnv {
-			made <- s.prepareEnv()
-			return
-		}
-		s.box, err = sandbox.New(context.Background(), sandbox.Network{
-			Redirect:  s.redirect,
-			HostPorts: s.opts.hostPorts,
-			OwnPorts:  published(s.opts.publications),
-		})
-		made <- err
-	}()
+	makeBox := func() { made <- s.makeBox() }
+	if s.opts.user != nil {
+		makeBox()
+	} else {
+		go makeBox()
+	}
 	err := s.prepareProxy()
 	if err == nil {
 		s.doors, err = publish(s.opts.publications)
@@ -119,11 +117,27 @@ func (s *session) prepare() error {
 	if err != nil && s.opts.mayFall(err) {
 		s.fell = err
 		s.opts.sandbox = sandboxEnv
-		err = s.prepareEnv()
+		err = s.prepareEnv(nil)
 	}
-	if err == nil && s.opts.sandbox == sandboxEnv {
-		err = s.explicit()
+	if err != nil {
+		return err
 	}
+	if s.opts.sandbox == sandboxEnv {
+		return s.explicit()
+	}
+	return s.doWithout()
+}
+
+func (s *session) makeBox() error {
+	if s.opts.sandbox == sandboxEnv {
+		return s.prepareEnv(s.opts.user)
+	}
+	var err error
+	s.box, err = sandbox.New(context.Background(), sandbox.Network{
+		Redirect:  s.redirect,
+		HostPorts: s.opts.hostPorts,
+		OwnPorts:  published(s.opts.publications),
+	}, s.opts.user)
 	return err
 }
 

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+
+	"cachex/sandbox"
+)
+
+// doWithout makes up for parts that the system did not allow.
+func (s *session) doWithout() error {
+	for _, l := range s.box.Lacks() {
+		switch l.Part {
+		case sandbox.Mounts:
+			if err := s.makeScratch(); err != nil {
+				return err
+			}
+			if err := s.trustByFiles(); err != nil {
+				return err
+			}
+		case sandbox.Redirect:
+			s.proxy.Destination = s.unredirected
+		}
+	}
+	return nil
+}
+
+// unredirected is where a connection was going that came to its port itself. The
+// loopback ones of 80 and 443 were meant for a server of the command's own, and
+// nobody listens there.
+func (s *session) unredirected(c net.Conn) (netip.AddrPort, error) {
+	to, err := listenerAddress(c)
+	if err == nil && to.Addr().Unmap().IsLoopback() && !slices.Contains(s.redirect, netip.AddrPortFrom(to.Addr().Unmap(), to.Port())) {
+		err = errors.New("a port of the sandbox's own")
+	}
+	return to, err
+}
+
+// lost says what a run does without.
+func lost(part sandbox.Part) string {
+	switch part {
+	case sandbox.Redirect:
+		return "only ports 80 and 443 led to cachex, others nowhere"
+	case sandbox.Processes:
+		return "the command saw the machine's processes"
+	case sandbox.Mounts:
+		return "the certificates were told of by variables alone"
+	case sandbox.Privileges:
+		return "sudo had no power in the sandbox"
+	}
+	return string(part)
+}
+
+// writeLacks has a line for each part that was missing, with the reason, and one
+// with what helps.
+func writeLacks(w io.Writer, lacks []sandbox.Lack, p palette) {
+	for _, l := range lacks {
+		fmt.Fprintf(w, "%s %s (%s: %v)\n", p.warn.Render("note:"), lost(l.Part), l.Why.Step, l.Why.Err)
+		if l.Why.Hint != "" {
+			fmt.Fprintf(w, "%s %s\n", p.title.Render("cachex: hint:"), l.Why.Hint)
+		}
+	}
+}

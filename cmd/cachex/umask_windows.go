@@ -1,0 +1,4 @@
+package main
+
+// setUmask is for systems that have one.
+func setUmask(int) {}
