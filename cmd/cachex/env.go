@@ -31,10 +31,14 @@ func (s *session) prepareEnv(user *sandbox.User) error {
 
 // makeScratch makes the directory of the files that variables name.
 func (s *session) makeScratch() error {
-	var err error
-	if s.scratch, err = os.MkdirTemp("", "cachex-env-"); err != nil {
-		return &exitError{fmt.Errorf("make a directory for certificates: %w", err), exitInternal,
-			"set TMPDIR to a directory that can be written to"}
+	err := inTemp(func(dir string) (err error) {
+		if s.scratch, err = os.MkdirTemp(dir, "cachex-env-"); err != nil {
+			return fmt.Errorf("make a directory for certificates: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	// Programs that the command starts as other users read it too.
 	return os.Chmod(s.scratch, 0o755)

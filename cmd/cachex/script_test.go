@@ -16,12 +16,13 @@ import (
 func TestMain(m *testing.M) {
 	sandbox.Main()
 	testscript.Main(m, map[string]func(){
-		"cachex": main,
-		"fetch":  fetch,
-		"procs":  procs,
-		"talk":   talk,
-		"listen": listen,
-		"lookup": lookup, "forward": forward, "secure": secure, "burst": burst,
+		"cachex":  main,
+		"fetch":   fetch,
+		"procs":   procs,
+		"talk":    talk,
+		"listen":  listen,
+		"confine": confine,
+		"lookup":  lookup, "forward": forward, "secure": secure, "burst": burst,
 	})
 }
 
@@ -34,6 +35,7 @@ func TestMain(m *testing.M) {
 //	talk HOST:PORT ... a client of raw TCP, and listen HOST:PORT ... a server
 //	                   (talk_test.go); $GREETER, $GREETER6 and $CLOSED are ports
 //	                   of the host
+//	confine ... COMMAND  where the system refuses things (confine_linux_test.go)
 //	lookup, forward, secure, burst  see corner_test.go
 //	origin up|down     the servers of all names, behind the host's proxy: the
 //	                   directory www/HOST/PATH (origin_test.go); it is up at first

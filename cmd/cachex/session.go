@@ -146,8 +146,7 @@ func (s *session) prepareProxy() error {
 	var err error
 	if wantsExchanges(s.opts.targets) {
 		if lines, err = newSpool(); err != nil {
-			return &exitError{fmt.Errorf("make room for the report: %w", err), exitInternal,
-				"set TMPDIR to a directory that can be written to"}
+			return err
 		}
 	}
 	s.account = newAccount(s.started, lines)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 )
@@ -16,13 +17,19 @@ type spool struct {
 }
 
 func newSpool() (*spool, error) {
-	f, err := os.CreateTemp("", "cachex-spool-")
+	var f *os.File
+	err := inTemp(func(dir string) (err error) {
+		if f, err = os.CreateTemp(dir, "cachex-spool-"); err != nil {
+			return fmt.Errorf("make room for the report: %w", err)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
 	if err := os.Remove(f.Name()); err != nil {
 		f.Close()
-		return nil, err
+		return nil, fmt.Errorf("make room for the report: %w", err)
 	}
 	return &spool{file: f, w: bufio.NewWriterSize(f, 64<<10)}, nil
 }
