@@ -60,7 +60,8 @@ func newCacheCommand(io streams) *cobra.Command {
 		Example: "  cachex cache ls\n  cachex cache du",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newCacheLs(io), newCachePath(io), newCacheURL(io), newCachePut(io), newCacheRm(io), newCacheDu(io))
+	c.AddCommand(newCacheLs(io), newCachePath(io), newCacheURL(io), newCachePut(io), newCacheRm(io), newCacheDu(io),
+		newCacheVerify(io), newCacheGC(io))
 	return c
 }
 

@@ -111,6 +111,11 @@ func shownURL(k store.Key, scheme string) string {
 			}
 		}
 	}
+	return shownName(s)
+}
+
+// shownName is a name as a terminal may have it: what is no letter is escaped.
+func shownName(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) < 0 {
 		return s
 	}

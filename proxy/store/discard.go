@@ -42,6 +42,9 @@ func (s *Store) asVisited(k Key, f Form, idle bool) bool {
 		fi, err := s.lstat(partsName(k, f.Variant) + metaExt)
 		return err != nil || !idle || fi.modTime.Equal(f.Used)
 	}
+	if f.Name == "" && s.hasBody(k, f.Variant) {
+		return false // it came while the folder was listed
+	}
 	if f.Name != "" && f.Kind == FormFile {
 		if fi, err := s.lstat(f.Name); err == nil && fi.kind.IsRegular() && !fi.modTime.Equal(f.ModTime) {
 			return false
@@ -55,6 +58,12 @@ func (s *Store) asVisited(k Key, f Form, idle bool) bool {
 		return true // removed meanwhile, which is as good
 	}
 	return !idle || fi.modTime.Equal(f.Used)
+}
+
+// hasBody tells whether there is a file or a link of a document's name.
+func (s *Store) hasBody(k Key, variant string) bool {
+	fi, err := s.lstat(s.bodyName(k, variant))
+	return err == nil && !fi.kind.IsDir()
 }
 
 // discard removes the body first: metadata alone is no answer, a body alone is.

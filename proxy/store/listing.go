@@ -58,26 +58,30 @@ func (l *listing) close() {
 }
 
 // folders tells in which trees an item is a folder.
-func (l *listing) folders(it item) uint8 {
-	trees := inMeta | inParts
+func (it item) folders() uint8 {
+	trees := it.where & (inMeta | inParts)
 	if it.where&bodyIsDir != 0 {
 		trees |= inBodies
 	}
 	return trees
 }
 
-// list reads a folder in all three trees; it may be in any of them.
-func (t *tree) list(name string) (*listing, error) {
+// list reads a folder in the trees that may have it.
+func (t *tree) list(name string, trees uint8) (*listing, error) {
 	l := &listing{name: name}
 	found := false
 	for _, part := range []struct {
+		in   uint8
 		tree string
 		file **os.File
 		add  func(fs.DirEntry) (string, uint8)
 	}{
-		{".", &l.bodies, t.bodyItem(name)}, {metaDir, &l.meta, metaItem}, {partsDir, &l.parts, partItem},
+		{inBodies, ".", &l.bodies, t.bodyItem(name)}, {inMeta, metaDir, &l.meta, metaItem}, {inParts, partsDir, &l.parts, partItem},
 	} {
-		f, err := t.root.OpenFile(path.Join(part.tree, name), os.O_RDONLY|noWait, 0)
+		if trees&part.in == 0 {
+			continue
+		}
+		f, err := t.openFolder(path.Join(part.tree, name))
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			continue
 		}

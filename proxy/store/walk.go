@@ -89,7 +89,7 @@ func (s *Store) Walk(w Walker) error {
 	if w.Host != "" {
 		return t.below(Key{Host: w.Host, Target: "/"}.hostName())
 	}
-	return t.folder("")
+	return t.folder("", inBodies|inMeta|inParts)
 }
 
 // tree is a walk under way.
@@ -104,15 +104,15 @@ type tree struct {
 func (t *tree) below(name string) error {
 	for _, at := range []string{name, metaDir + "/" + name, partsDir + "/" + name} {
 		if fi, err := t.lstat(at); err == nil && fi.kind.IsDir() {
-			return t.folder(name)
+			return t.folder(name, inBodies|inMeta|inParts)
 		}
 	}
 	return nil
 }
 
 // folder visits the documents of a folder, then the folders in it.
-func (t *tree) folder(name string) error {
-	l, err := t.list(name)
+func (t *tree) folder(name string, trees uint8) error {
+	l, err := t.list(name, trees)
 	if err != nil {
 		t.Skip(name, reasonOf(err))
 		return nil
@@ -130,11 +130,10 @@ func (t *tree) folder(name string) error {
 	}
 	l.close() // a tree may be deeper than there are descriptors
 	for _, it := range l.items {
-		if it.where&(inBodies|inMeta|inParts)&l.folders(it) == 0 {
-			continue
-		}
-		if err := t.folder(path.Join(name, it.name)); err != nil {
-			return err
+		if trees := it.folders(); trees != 0 {
+			if err := t.folder(path.Join(name, it.name), trees); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -206,7 +205,8 @@ func (t *tree) body(l *listing, it item, f *Form) bool {
 	fi, err := t.statIn(l.bodies, it.name)
 	if err == nil && fi.kind.IsDir() {
 		f.Name += "/" + selfName
-		fi, err = t.lstat(f.Name)
+		// Only looked at: it may be a link by now, and lead anywhere.
+		fi, err = t.statIn(l.bodies, it.name+"/"+selfName)
 	}
 	reason := ""
 	switch {
