@@ -156,7 +156,7 @@ func TestActionInstalls(t *testing.T) {
 				need(t, "unzip")
 				r.program("cygpath", `echo "$2"`)
 			}
-			out, ok := r.run(script, map[string]string{"VERSION": c.version, "BASE_URL": server + "/base/"})
+			out, ok := r.run(script, map[string]string{"RELEASE": c.version, "BASE_URL": server + "/base/"})
 			dir := r.dir + "/temp/cachex-1.2.3"
 			if !ok || out != "cachex v1.2.3 for "+c.want+"\n" || r.wrote("GITHUB_PATH") != dir+"\n" || r.wrote("GITHUB_OUTPUT") != "directory="+dir+"\n" {
 				t.Errorf("%v: %s\npath: %s\noutput: %s", ok, out, r.wrote("GITHUB_PATH"), r.wrote("GITHUB_OUTPUT"))
@@ -168,7 +168,7 @@ func TestActionInstalls(t *testing.T) {
 	}
 	t.Run("from the action's repository", func(t *testing.T) {
 		r := newRunner(t)
-		out, ok := r.run(script, map[string]string{"VERSION": "v1.2.3", "BASE_URL": "", "SERVER": server, "REPOSITORY": "OWNER/cachex"})
+		out, ok := r.run(script, map[string]string{"RELEASE": "v1.2.3", "BASE_URL": "", "SERVER": server, "REPOSITORY": "OWNER/cachex"})
 		if !ok || !strings.HasPrefix(out, "cachex v1.2.3 ") {
 			t.Errorf("%v: %s", ok, out)
 		}
@@ -192,7 +192,7 @@ func TestActionInstallsNothingWrong(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRunner(t)
 			r.vars["RUNNER_OS"], r.vars["RUNNER_ARCH"] = c.system, c.arch
-			out, ok := r.run(script, map[string]string{"VERSION": c.version, "BASE_URL": c.base, "SERVER": "", "REPOSITORY": ""})
+			out, ok := r.run(script, map[string]string{"RELEASE": c.version, "BASE_URL": c.base, "SERVER": "", "REPOSITORY": ""})
 			if ok || !strings.Contains(out, "::error title=cachex::") || !strings.Contains(out, c.want) {
 				t.Errorf("%v: %s", ok, out)
 			}
