@@ -16,6 +16,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -106,6 +107,20 @@ func newSerial() (*big.Int, error) {
 	return new(big.Int).SetBytes(b), nil
 }
 
+// Public is another process's authority, of its PEM. Programs can be made to
+// trust it; it issues nothing.
+func Public(certificate []byte) (*Authority, error) {
+	block, _ := pem.Decode(certificate)
+	if block == nil {
+		return nil, errors.New("read the authority: no PEM")
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("read the authority: %w", err)
+	}
+	return &Authority{cert: cert}, nil
+}
+
 // PEM is the authority's certificate.
 func (a *Authority) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
@@ -121,6 +136,9 @@ func (a *Authority) Certificate(name string) (*tls.Certificate, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.key == nil {
+		return nil, errors.New("the authority's key is elsewhere")
+	}
 	if c := a.leaves[name]; c != nil {
 		return c, nil
 	}
