@@ -80,6 +80,11 @@ type first struct {
 	// bare is set for an environment: there are no namespaces.
 	bare    bool
 	scratch string // Config.Scratch
+	// Of a container's command: its directory, its user and terminal, and the
+	// terminal's other end, nil when there is none.
+	dir    string
+	sys    *syscall.SysProcAttr
+	master *os.File
 }
 
 func (p *first) run() error {
@@ -184,7 +189,7 @@ func (p *first) command(s *start, streams []int) error {
 	for _, fd := range streams {
 		unix.Close(fd)
 	}
-	if err := p.link.send(toParent{Started: true}); err != nil {
+	if err := p.link.send(toParent{Started: true}, p.takeMaster()...); err != nil {
 		return &StepError{Step: "report the start", Err: err}
 	}
 	go p.obey(pid)
@@ -224,7 +229,8 @@ func (p *first) fork(s *start, streams []int) (pid int, err error) {
 		attr := &syscall.ProcAttr{
 			Env:   s.Env,
 			Files: []uintptr{uintptr(streams[0]), uintptr(streams[1]), uintptr(streams[2])},
-			Sys:   &syscall.SysProcAttr{},
+			Dir:   p.dir,
+			Sys:   p.sys,
 		}
 		pid, err = syscall.ForkExec(s.Path, s.Args, attr)
 		if errors.Is(err, syscall.ENOEXEC) && isText(s.Path) {

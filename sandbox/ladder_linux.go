@@ -113,10 +113,7 @@ func try(ctx context.Context, n Network, id identity, without Part, flags uintpt
 		s.hostPorts = &hostPorts{network: n, link: s.link}
 	}
 	s.await(ctx)
-	err := s.link.send(toInit{Setup: &setup{
-		HostNet: namespaceOf("net"), HostMount: namespaceOf("mnt"),
-		Kept: boundingSet(), HostPorts: len(n.HostPorts) > 0, Redirect: n.Redirect, Without: without,
-	}})
+	err := s.link.send(toInit{Setup: setupOf(n, without)})
 	if err != nil {
 		err = &StepError{Step: "start the sandbox's first process", Err: err}
 	} else {
@@ -127,6 +124,13 @@ func try(ctx context.Context, n Network, id identity, without Part, flags uintpt
 		return nil, err
 	}
 	return s, nil
+}
+
+func setupOf(n Network, without Part) *setup {
+	return &setup{
+		HostNet: namespaceOf("net"), HostMount: namespaceOf("mnt"),
+		Kept: boundingSet(), HostPorts: len(n.HostPorts) > 0, Redirect: n.Redirect, Without: without,
+	}
 }
 
 // createNamespaces is the step of the clone(2) that makes them.

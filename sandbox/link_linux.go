@@ -56,6 +56,13 @@ type start struct {
 	Sizes     []int
 	HostPorts *openPorts // nil when none are asked for
 	Scratch   string
+	Container *contained // nil unless the sandbox is one
+}
+
+// contained is a Container, and the terminal that its command gets, nil for none.
+type contained struct {
+	Container
+	Screen *screenShape
 }
 
 // exit is how the command ended.
@@ -66,7 +73,7 @@ type exit struct {
 
 // newStart takes the data out of the trees.
 func newStart(c Config) (*start, *os.File, error) {
-	s := &start{Path: c.Path, Args: c.Args, Env: c.Env, Scratch: c.Scratch}
+	s := &start{Path: c.Path, Args: c.Args, Env: c.Env, Scratch: c.Scratch, Container: containedOf(c)}
 	var data [][]byte
 	for _, t := range c.Trees {
 		t.Files = slices.Clone(t.Files)

@@ -77,12 +77,8 @@ func mountProc(at string) error {
 
 // finish places the trees and leaves the mounts as the command sees them.
 func (m *mounts) finish(trees []Tree, proc bool) error {
-	for i, t := range trees {
-		l, err := placeTree(filepath.Join(m.scratch, fmt.Sprint(i)), t)
-		if err != nil {
-			return &StepError{Step: "place the private copy of " + t.Path, Err: err}
-		}
-		m.layers = append(m.layers, l)
+	if err := m.place(trees); err != nil {
+		return err
 	}
 	// What is mounted of the tmpfs stays; its own place is given back.
 	if err := unix.Unmount(m.scratch, unix.MNT_DETACH); err != nil {
@@ -95,6 +91,17 @@ func (m *mounts) finish(trees []Tree, proc bool) error {
 	}
 	if m.cwd != "" {
 		_ = os.Chdir(m.cwd) // into the private copy, if it is one
+	}
+	return nil
+}
+
+func (m *mounts) place(trees []Tree) error {
+	for i, t := range trees {
+		l, err := placeTree(filepath.Join(m.scratch, fmt.Sprint(i)), t)
+		if err != nil {
+			return &StepError{Step: "place the private copy of " + t.Path, Err: err}
+		}
+		m.layers = append(m.layers, l)
 	}
 	return nil
 }

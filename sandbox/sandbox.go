@@ -73,6 +73,8 @@ type Config struct {
 	// Scratch is a directory that an environment (NewEnv) removes at its end; ""
 	// is none. It does so too when this process is killed, where the system can.
 	Scratch string
+	// Container is set for a sandbox of Adopt, and nil for all others.
+	Container *Container
 }
 
 // Tree is a directory of which the sandbox gets a private, writable copy with
@@ -115,6 +117,8 @@ const (
 	// ByUser is anyone's: a user namespace, in which one may make the others. sudo
 	// has no power in it.
 	ByUser Rung = "user"
+	// ByEngine is a container: see Adopt.
+	ByEngine Rung = "podman"
 	// ByVariables has no namespaces: see NewEnv.
 	ByVariables Rung = "env"
 )

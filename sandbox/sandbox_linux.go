@@ -31,6 +31,7 @@ type Sandbox struct {
 	net, pid  string
 	hostPorts *hostPorts // nil when none are asked for
 	dials     dials
+	screen    *screen // nil unless the command has a terminal of a container's
 }
 
 // await reaps init, and ends the sandbox when the context does.
@@ -178,11 +179,15 @@ func (s *Sandbox) Start(c Config) error {
 		return &StepError{Step: "start the command", Err: err}
 	}
 	var answer toParent
-	if _, err := s.link.receive(&answer); err != nil {
+	fds, err := s.link.receive(&answer)
+	if err != nil {
 		return &StepError{Step: "start the command", Err: fmt.Errorf("the sandbox ended: %w", err)}
 	}
 	if answer.Failed != nil {
 		return answer.Failed.error()
+	}
+	if len(fds) == 1 {
+		s.screen = showScreen(fds[0], c)
 	}
 	if s.hostPorts != nil {
 		s.hostPorts.begin(*m.HostPorts)
@@ -232,6 +237,7 @@ func (s *Sandbox) Wait() (State, error) {
 			stops.Go(func() { s.stop(ended) })
 		default:
 			<-s.ended
+			s.screen.end()
 			s.terminal.restore()
 			if err != nil || m.Exited == nil {
 				return State{Signal: syscall.SIGKILL}, nil
@@ -265,11 +271,13 @@ func (s *Sandbox) stop(ended <-chan struct{}) {
 	goOn := make(chan os.Signal, 1)
 	signal.Notify(goOn, syscall.SIGCONT)
 	defer signal.Stop(goOn)
+	s.screen.leave()
 	unix.Kill(os.Getpid(), unix.SIGSTOP) // without effect on a container's first process
 	select {
 	case <-goOn:
 		// A shell that was in the foreground must be there before it looks.
 		owner.give()
+		s.screen.enter()
 		s.link.send(toInit{Signal: syscall.SIGCONT})
 	case <-ended:
 	}
@@ -280,6 +288,7 @@ func (s *Sandbox) stop(ended <-chan struct{}) {
 func (s *Sandbox) Close() {
 	s.closing.Do(func() {
 		s.hostPorts.end()
+		defer s.screen.end() // when nobody waited
 		s.kill()
 		if s.shared {
 			<-s.ended // it reads from the link until its last moment

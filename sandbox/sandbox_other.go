@@ -28,6 +28,9 @@ type Sandbox struct {
 // Main returns.
 func Main() {}
 
+// ContainerMain returns.
+func ContainerMain(Prepare) {}
+
 // Inside is false.
 func Inside() bool { return false }
 

@@ -1,0 +1,278 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A container is a sandbox whose namespaces somebody else makes: a container
+// engine starts this program as the first process of one that has no network,
+// with the capabilities of containerCapabilities, and that process does there
+// what it does in a sandbox of New.
+
+// ContainerCapabilities are those that the container's first process needs. The
+// command has none of them, except CAP_SETPCAP where the engine gives it to all.
+func ContainerCapabilities() []string { return []string{"SYS_ADMIN", "NET_ADMIN", "SETPCAP"} }
+
+// notTheCommands are the capabilities that a container has for its set-up alone.
+const notTheCommands = 1<<unix.CAP_SYS_ADMIN | 1<<unix.CAP_NET_ADMIN
+
+// Adopt makes a sandbox of a container whose first process has connected to
+// ContainerLink. It takes the connection over. Errors are *StepError.
+func Adopt(ctx context.Context, c *net.UnixConn, n Network) (*Sandbox, error) {
+	pid, pidfd, err := peer(c)
+	if err != nil {
+		c.Close()
+		return nil, &StepError{Step: "find the container's first process", Err: err}
+	}
+	s := &Sandbox{ended: make(chan struct{}), terminal: terminal{fd: -1}, link: &link{conn: c}, init: pid, rung: ByEngine}
+	if len(n.HostPorts) > 0 {
+		s.hostPorts = &hostPorts{network: n, link: s.link}
+	}
+	stop := context.AfterFunc(ctx, s.kill)
+	go func() {
+		awaitExit(pidfd)
+		stop()
+		close(s.ended)
+	}()
+	err = s.link.send(toInit{Setup: setupOf(n, "")})
+	if err == nil {
+		err = s.awaitReady()
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// peer is the process at the other end, which no other can take the number of
+// while the pidfd says that it lives.
+func peer(c *net.UnixConn) (*os.Process, int, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, -1, err
+	}
+	var cred *unix.Ucred
+	var failed error
+	if err := raw.Control(func(fd uintptr) {
+		cred, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err != nil {
+		return nil, -1, err
+	}
+	if failed != nil {
+		return nil, -1, failed
+	}
+	if cred.Pid == 0 {
+		return nil, -1, errors.New("it is on another machine, or in another container")
+	}
+	pidfd, err := unix.PidfdOpen(int(cred.Pid), 0)
+	if err != nil {
+		return nil, -1, err
+	}
+	p, err := os.FindProcess(int(cred.Pid))
+	if err != nil {
+		unix.Close(pidfd)
+		return nil, -1, err
+	}
+	return p, pidfd, nil
+}
+
+// awaitExit waits for the end of a process that is no child of this one.
+func awaitExit(pidfd int) {
+	defer unix.Close(pidfd)
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, -1)
+		if !errors.Is(err, syscall.EINTR) {
+			return
+		}
+	}
+}
+
+// ContainerMain runs a container's first process if this is one, and does not
+// return then. Call it before anything else in main.
+func ContainerMain(prepare Prepare) {
+	if os.Args[0] != ContainerInit || os.Getpid() != 1 {
+		return
+	}
+	setName(initName)
+	c, err := net.Dial("unix", ContainerLink)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cachex-init:", err) // the engine keeps it
+		os.Exit(1)
+	}
+	p := &first{link: &link{conn: c.(*net.UnixConn)}, echoes: newEchoes()}
+	if err := p.runContained(prepare); err != nil {
+		p.link.send(toParent{Failed: asFailure(err)}) // fails when the parent is gone
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func (p *first) runContained(prepare Prepare) error {
+	var m toInit
+	if _, err := p.link.receive(&m); err != nil || m.Setup == nil {
+		return &StepError{Step: "read how the sandbox is to be made", Err: errors.Join(err, errors.New("cachex is gone"))}
+	}
+	p.how = *m.Setup
+	p.how.Kept = boundingSet() &^ notTheCommands
+	if err := ownNamespaces(p.how.HostNet, p.how.HostMount, true); err != nil {
+		return err
+	}
+	var sockets *sockets
+	err := withoutMask("/proc/sys", func() (err error) {
+		sockets, err = setUpNetwork(p.how)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	sockets.ready.Net, sockets.ready.Pid = namespaceOf("net"), namespaceOf("pid")
+	if err := p.link.send(toParent{Ready: &sockets.ready}, sockets.fds...); err != nil {
+		return &StepError{Step: "hand the sockets out", Err: err}
+	}
+	sockets.close()
+	if err := p.mounts.prepareContained(); err != nil {
+		return err
+	}
+	m = toInit{}
+	streams, err := p.link.receive(&m)
+	if err != nil || m.Start == nil || m.Start.Container == nil || len(streams) != 4 {
+		return &StepError{Step: "wait for the command", Err: errors.Join(err, errors.New("cachex is gone"))}
+	}
+	unix.Close(streams[3]) // no private files: they are made here
+	if m.Start.HostPorts != nil {
+		if err := setHostPorts(*m.Start.HostPorts); err != nil {
+			return &StepError{Step: "open the host's ports", Err: err}
+		}
+	}
+	if err := p.contain(m.Start, streams, prepare); err != nil {
+		return err
+	}
+	return p.command(m.Start, streams[:3])
+}
+
+// contain gives the command what the container says of it.
+func (p *first) contain(s *start, streams []int, prepare Prepare) error {
+	c := s.Container
+	who, err := lookUser("/", c.User)
+	if err != nil {
+		return &StepError{Step: "find the user", Err: err, Hint: "--user takes a number as well, which need not be in /etc/passwd"}
+	}
+	env := who.environment(os.Environ())
+	trees, env, err := prepare(c.Data, lastOfEach(slices.Concat(env, s.Env)))
+	if err != nil {
+		return &StepError{Step: "prepare the trust stores", Err: err}
+	}
+	if err := p.mounts.finishContained(trees); err != nil {
+		return err
+	}
+	if info, err := os.Stat(c.Dir); err != nil || !info.IsDir() {
+		return &StepError{Step: "enter the working directory " + c.Dir, Err: errors.Join(errors.New("there is none in the container"), err),
+			Hint: "name another one with -w DIR"}
+	}
+	s.Env = env
+	p.dir = c.Dir
+	p.sys = &syscall.SysProcAttr{Credential: who.credential()}
+	if c.Screen != nil {
+		if p.master, err = p.openScreen(*c.Screen, streams, who.uid); err != nil {
+			return &StepError{Step: "make a terminal", Err: err}
+		}
+	}
+	s.Path, err = lookCommand(c.Dir, s.Args[0], env)
+	return err
+}
+
+// lookCommand finds a program as a shell does, in a PATH. What it does not find
+// is the same error as that of an exec.
+func lookCommand(dir, name string, env []string) (string, error) {
+	if name == "" {
+		return "", syscall.ENOENT
+	}
+	if strings.Contains(name, "/") {
+		if _, err := os.Stat(rooted(dir, name)); err != nil {
+			return "", syscall.ENOENT
+		}
+		return name, nil
+	}
+	path := ""
+	for _, kv := range env {
+		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
+			path = v
+		}
+	}
+	failed := syscall.ENOENT
+	for _, d := range filepath.SplitList(path) {
+		at := rooted(dir, filepath.Join(d, name))
+		info, err := os.Stat(at)
+		switch {
+		case err != nil || info.IsDir():
+		case info.Mode()&0o111 == 0:
+			failed = syscall.EACCES
+		default:
+			return at, nil
+		}
+	}
+	return "", failed
+}
+
+func rooted(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// withoutMask makes a mount of the engine's writable while do runs.
+func withoutMask(path string, do func() error) error {
+	const flags = unix.MS_BIND | unix.MS_REMOUNT | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	// Where this fails, the file that is to be written there stays as it is.
+	masked := unix.Mount("", path, "", flags, "") == nil
+	err := do()
+	if !masked {
+		return err
+	}
+	if e := unix.Mount("", path, "", flags|unix.MS_RDONLY, ""); e != nil && err == nil {
+		err = &StepError{Step: "protect " + path + " again", Err: e}
+	}
+	return err
+}
+
+// prepareContained is prepare for the mounts of a container: those that the
+// engine has made stay.
+func (m *mounts) prepareContained() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return &StepError{Step: "separate the mounts", Err: err}
+	}
+	m.scratch = ContainerDir
+	if err := unix.Mount("cachex", m.scratch, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
+		return &StepError{Step: "mount a tmpfs", Err: err}
+	}
+	if err := m.placeNames(); err != nil {
+		return &StepError{Step: "place the private name service files", Err: err}
+	}
+	return nil
+}
+
+// finishContained places the trees and takes away what this program came with.
+func (m *mounts) finishContained(trees []Tree) error {
+	if err := m.place(trees); err != nil {
+		return err
+	}
+	// The tmpfs, this program and the directory: until there is none.
+	for unix.Unmount(ContainerDir, unix.MNT_DETACH) == nil {
+	}
+	if err := os.Remove(ContainerDir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return &StepError{Step: "remove " + ContainerDir, Err: err}
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package sandbox
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A command in a container gets a terminal of the container's: the user's would
+// be nobody's controlling terminal there. This side copies between the two.
+
+// screenShape is what a new terminal takes over from the user's.
+type screenShape struct {
+	Size    unix.Winsize
+	Termios unix.Termios
+	Streams [3]bool // which of the standard streams it replaces
+}
+
+// containedOf is nil unless the command is one of a container.
+func containedOf(c Config) *contained {
+	if c.Container == nil {
+		return nil
+	}
+	out := &contained{Container: *c.Container}
+	termios, err := unix.IoctlGetTermios(int(c.Stdin.Fd()), unix.TCGETS)
+	if !c.Container.Terminal || err != nil {
+		return out
+	}
+	shape := screenShape{Termios: *termios}
+	if size, err := unix.IoctlGetWinsize(int(c.Stdin.Fd()), unix.TIOCGWINSZ); err == nil {
+		shape.Size = *size
+	}
+	for i, f := range []*os.File{c.Stdin, c.Stdout, c.Stderr} {
+		_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+		shape.Streams[i] = err == nil
+	}
+	out.Screen = &shape
+	return out
+}
+
+// openScreen makes the terminal and puts it in the place of streams. Its owner
+// is the command's user.
+func (p *first) openScreen(shape screenShape, streams []int, uid uint32) (*os.File, error) {
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	fd := int(master.Fd())
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	}
+	var slave *os.File
+	if err == nil {
+		slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	}
+	if err != nil {
+		master.Close()
+		return nil, err
+	}
+	defer slave.Close()
+	_ = slave.Chown(int(uid), -1)                                          // for programs that open /dev/tty
+	_ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &shape.Size)             // 0 by 0 is "unknown"
+	_ = unix.IoctlSetTermios(int(slave.Fd()), unix.TCSETS, &shape.Termios) // they stay the usual ones
+	for i := range streams[:3] {
+		if shape.Streams[i] {
+			if err := unix.Dup3(int(slave.Fd()), streams[i], unix.O_CLOEXEC); err != nil {
+				master.Close()
+				return nil, err
+			}
+		}
+	}
+	p.sys.Setsid, p.sys.Setctty, p.sys.Ctty = true, true, 0
+	return master, nil
+}
+
+// takeMaster gives the terminal's descriptor, if there is one, for a message.
+func (p *first) takeMaster() []int {
+	if p.master == nil {
+		return nil
+	}
+	return []int{int(p.master.Fd())}
+}
+
+// screen is the user's terminal while the command has one of its own.
+type screen struct {
+	user    *os.File
+	before  unix.Termios
+	master  *os.File
+	stop    [2]*os.File // closing the second ends the copying
+	resized chan os.Signal
+	copying sync.WaitGroup
+	ended   sync.Once
+}
+
+// showScreen begins to copy. It takes the master over.
+func showScreen(master int, c Config) *screen {
+	s := &screen{user: c.Stdin, master: os.NewFile(uintptr(master), "terminal"), resized: make(chan os.Signal, 1)}
+	if t, err := unix.IoctlGetTermios(int(s.user.Fd()), unix.TCGETS); err == nil {
+		s.before = *t
+	}
+	s.enter()
+	signal.Notify(s.resized, syscall.SIGWINCH)
+	s.copying.Go(func() {
+		for range s.resized {
+			s.resize()
+		}
+	})
+	s.copying.Go(func() { io.Copy(screenOutput(c), s.master) }) // until nobody in the container has it
+	var err error
+	if s.stop[0], s.stop[1], err = os.Pipe(); err == nil {
+		s.copying.Go(s.keys)
+	}
+	return s
+}
+
+// screenOutput is where the terminal's text goes.
+func screenOutput(c Config) *os.File {
+	for _, f := range []*os.File{c.Stdout, c.Stderr} {
+		if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
+			return f
+		}
+	}
+	return c.Stdin
+}
+
+// keys copies what is typed. A read alone could not be ended.
+func (s *screen) keys() {
+	b := make([]byte, 4096)
+	for {
+		fds := []unix.PollFd{{Fd: int32(s.user.Fd()), Events: unix.POLLIN}, {Fd: int32(s.stop[0].Fd()), Events: unix.POLLIN}}
+		if _, err := unix.Poll(fds, -1); err == unix.EINTR {
+			continue
+		}
+		if fds[1].Revents != 0 {
+			return
+		}
+		n, err := unix.Read(int(s.user.Fd()), b)
+		if err == unix.EINTR || err == unix.EAGAIN {
+			continue
+		}
+		if err != nil || n <= 0 {
+			return // the terminal is gone, and a hangup comes
+		}
+		if _, err := s.master.Write(b[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// enter makes the user's terminal hand every key on.
+func (s *screen) enter() {
+	if s == nil {
+		return
+	}
+	raw := s.before
+	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+	raw.Oflag &^= unix.OPOST
+	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	raw.Cflag = raw.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
+	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
+	_ = unix.IoctlSetTermios(int(s.user.Fd()), unix.TCSETSW, &raw) // it is gone
+	s.resize()
+}
+
+// leave gives the user's terminal back as it was.
+func (s *screen) leave() {
+	if s != nil {
+		_ = unix.IoctlSetTermios(int(s.user.Fd()), unix.TCSETSW, &s.before) // as above
+	}
+}
+
+func (s *screen) resize() {
+	if size, err := unix.IoctlGetWinsize(int(s.user.Fd()), unix.TIOCGWINSZ); err == nil {
+		_ = unix.IoctlSetWinsize(int(s.master.Fd()), unix.TIOCSWINSZ, size) // nobody looks any more
+	}
+}
+
+// end waits until all of the command's text is shown.
+func (s *screen) end() {
+	if s == nil {
+		return
+	}
+	s.ended.Do(func() {
+		signal.Stop(s.resized)
+		close(s.resized)
+		if s.stop[1] != nil {
+			s.stop[1].Close()
+		}
+		s.copying.Wait()
+		if s.stop[0] != nil {
+			s.stop[0].Close()
+		}
+		s.master.Close()
+		s.leave()
+	})
+}
