@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cachex/sandbox"
+	"cachex/sandbox/podman"
 )
 
 // The exit statuses of cachex itself. A build's own status is passed on.
@@ -46,6 +47,7 @@ func complain(w io.Writer, err error) int {
 	var exit *exitError
 	var hinted *hintedError
 	var step *sandbox.StepError
+	var engine *podman.Error
 	switch {
 	case errors.As(err, &exit):
 		status, hint = exit.status, exit.hint
@@ -56,6 +58,8 @@ func complain(w io.Writer, err error) int {
 		}
 	case errors.As(err, &step):
 		status, hint = exitInternal, step.Hint
+	case errors.As(err, &engine):
+		status, hint = exitInternal, engine.Hint
 	}
 	if errors.As(err, &hinted) {
 		hint = hinted.hint

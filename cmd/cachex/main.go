@@ -10,5 +10,6 @@ import (
 
 func main() {
 	sandbox.Main() // returns, unless this process is a sandbox's first
+	sandbox.ContainerMain(trustInside)
 	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
 }

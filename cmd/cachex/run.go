@@ -29,6 +29,7 @@ type runOptions struct {
 	hostPort   []string
 	publish    []string
 	reports    []string
+	container  containerOptions
 
 	user          *sandbox.User // who called sudo, nil when nobody did
 	mode          policy.Mode
@@ -69,6 +70,13 @@ What is sent is carried as it is and not kept, with --offline too, whatever
 --publish does the reverse: HOST:PORT of the host, 127.0.0.1 if no HOST is
 given, leads to the second PORT, or else the same, of the sandbox's loopback.
 
+With --image the command runs in a container of IMAGE, which podman makes, as
+root or without: with this directory at the same path, the image's variables and
+user, and none of the host's (see -e). COMMAND is all that runs, whatever the
+image's entry point. -v, -w, -e and --user are those of podman run. Without
+root, the user in the container is the one outside as well: files are yours.
+The container is removed at the end.
+
 With --sandbox=env nothing is made: the command is told of cachex as its proxy
 by HTTP_PROXY and the like, and of the certificates by SSL_CERT_FILE and others.
 That needs no rights and works on every system, but a program that heeds neither
@@ -89,8 +97,11 @@ EXIT STATUS
 ENVIRONMENT
   CACHEX_CACHE, CACHEX_OFFLINE, CACHEX_POLICY, CACHEX_SANDBOX, CACHEX_REPORT,
   CACHEX_ALLOW, CACHEX_DENY, CACHEX_PASSTHROUGH, CACHEX_HOST_PORT,
-  CACHEX_PUBLISH and CACHEX_FAIL_ON_MISS give defaults for the flags of those
-  names. Lists are separated by commas.
+  CACHEX_PUBLISH, CACHEX_FAIL_ON_MISS, CACHEX_IMAGE, CACHEX_PULL, CACHEX_USER,
+  CACHEX_VOLUME, CACHEX_WORKDIR and CACHEX_ENV give defaults for the flags of
+  those names. Lists are separated by commas.
+
+  CONTAINER_HOST names podman's service, as for podman itself.
 
   HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in either case, are the way that cachex
   itself takes to the network; SSL_CERT_FILE and SSL_CERT_DIR are whom it trusts
@@ -134,7 +145,8 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	f.StringVar(&o.cache, "cache", "", "cache `DIR` (default: the user's cache directory + /cachex)")
 	f.BoolVar(&o.offline, "offline", false, "use no network")
 	f.StringVar(&o.policy, "policy", string(policy.Artifacts), "`POLICY`: artifacts, forever or rfc9111")
-	f.StringVar(&o.sandbox, "sandbox", "auto", "`KIND`: auto, netns, or env, by variables alone")
+	f.StringVar(&o.sandbox, "sandbox", "auto", "`KIND`: auto, netns, container, or env, by variables alone")
+	o.container.flags(f)
 	f.BoolVar(&o.failOnMiss, "fail-on-miss", false, "exit with 3 when the command succeeded although a request was refused")
 	f.StringArrayVar(&o.allow, "allow", nil, "the only `HOST` that may be reached (repeatable)")
 	f.StringArrayVar(&o.deny, "deny", nil, "`HOST` that may not be reached (repeatable)")
@@ -194,9 +206,14 @@ const (
 	sandboxAuto  = "auto"
 	sandboxNetns = "netns"
 	sandboxEnv   = "env"
+	// sandboxContainer is that of --image.
+	sandboxContainer = "container"
 )
 
 func (o *runOptions) checkSandbox() error {
+	if err := o.checkContainer(); err != nil {
+		return err
+	}
 	switch o.sandbox {
 	case sandboxAuto, sandboxNetns:
 	case sandboxEnv:
@@ -204,11 +221,10 @@ func (o *runOptions) checkSandbox() error {
 			return errors.New("--publish needs a sandbox of its own network: the command's ports are the machine's with --sandbox=env")
 		}
 		o.hostPorts = nil // they are all there
-	case "container":
-		return errors.New("this version has no container sandbox")
+	case sandboxContainer:
 	default:
-		return unknownWord(fmt.Errorf("unknown sandbox %q: it is auto, netns or env", o.sandbox), o.sandbox,
-			[]string{sandboxAuto, sandboxNetns, sandboxEnv}, "%s")
+		return unknownWord(fmt.Errorf("unknown sandbox %q: it is auto, netns, container or env", o.sandbox), o.sandbox,
+			[]string{sandboxAuto, sandboxNetns, sandboxContainer, sandboxEnv}, "%s")
 	}
 	return nil
 }
@@ -224,10 +240,10 @@ func (o *runOptions) mayFall(err error) bool {
 
 // kind is the sandbox that the report names.
 func (o *runOptions) kind() string {
-	if o.sandbox == sandboxEnv {
-		return sandboxEnv
+	if o.sandbox == sandboxAuto {
+		return sandboxNetns
 	}
-	return sandboxNetns
+	return o.sandbox
 }
 
 // findCommand looks the command up as a shell does, with the exit status of one

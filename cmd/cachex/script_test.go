@@ -15,6 +15,7 @@ import (
 
 func TestMain(m *testing.M) {
 	sandbox.Main()
+	sandbox.ContainerMain(trustInside)
 	testscript.Main(m, map[string]func(){
 		"cachex":  main,
 		"fetch":   fetch,

@@ -22,6 +22,7 @@ import (
 	"cachex/proxy/dns"
 	"cachex/proxy/store"
 	"cachex/sandbox"
+	"cachex/sandbox/podman"
 )
 
 // session is one run: the proxy outside, the sandbox inside, and the account.
@@ -40,13 +41,17 @@ type session struct {
 	proxy     *proxy.Proxy
 	names     *dns.Resolver
 	box       *sandbox.Sandbox
+	container containerRun // of --image
 	doors     *publisher
 	account   *account
 }
 
 // run does everything between the command line and the exit status.
 func (o *runOptions) run(io streams, args []string) (int, error) {
-	path, err := findCommand(args[0])
+	path, err := "", error(nil)
+	if o.sandbox != sandboxContainer { // where it is looked for inside
+		path, err = findCommand(args[0])
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -89,7 +94,8 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 func internal(err error) error {
 	var exit *exitError
 	var step *sandbox.StepError
-	if errors.As(err, &exit) || errors.As(err, &step) {
+	var engine *podman.Error
+	if errors.As(err, &exit) || errors.As(err, &step) || errors.As(err, &engine) {
 		return err
 	}
 	return &exitError{err: err, status: exitInternal}
@@ -100,6 +106,9 @@ func internal(err error) error {
 // this process is the user only then.
 func (s *session) prepare() error {
 	s.redirect = loopbackProxies(os.Getenv)
+	if s.opts.sandbox == sandboxContainer {
+		return s.prepareContainer()
+	}
 	made := make(chan error, 1)
 	makeBox := func() { made <- s.makeBox() }
 	if s.opts.user != nil {
@@ -133,12 +142,12 @@ func (s *session) makeBox() error {
 		return s.prepareEnv(s.opts.user)
 	}
 	var err error
-	s.box, err = sandbox.New(context.Background(), sandbox.Network{
-		Redirect:  s.redirect,
-		HostPorts: s.opts.hostPorts,
-		OwnPorts:  published(s.opts.publications),
-	}, s.opts.user)
+	s.box, err = sandbox.New(context.Background(), s.network(), s.opts.user)
 	return err
+}
+
+func (s *session) network() sandbox.Network {
+	return sandbox.Network{Redirect: s.redirect, HostPorts: s.opts.hostPorts, OwnPorts: published(s.opts.publications)}
 }
 
 func (s *session) prepareProxy() error {
@@ -168,7 +177,7 @@ func (s *session) prepareProxy() error {
 	if s.authority, err = ca.New(s.started); err != nil {
 		return fmt.Errorf("make a certificate authority: %w", err)
 	}
-	if s.opts.sandbox != sandboxEnv { // which has its files elsewhere
+	if s.opts.sandbox != sandboxEnv && s.opts.sandbox != sandboxContainer { // which have their files elsewhere
 		if s.trust, err = s.authority.Trust("/", os.Environ()); err != nil {
 			return fmt.Errorf("prepare the trust stores: %w", err)
 		}
@@ -275,16 +284,21 @@ func (s *session) serve(path string, args []string) (sandbox.State, error) {
 	l := s.box.Listeners()
 	serving.Go(func() { s.proxy.Serve(ctx, l.TCP) })
 	serving.Go(func() { s.names.Serve(ctx, l.DNS, l.DNSStream) })
-	err := s.box.Start(sandbox.Config{
+	command := sandbox.Config{
 		Path: path, Args: args, Env: buildEnvironment(os.Environ(), s.trust.Env),
 		Stdin: s.io.in, Stdout: s.io.out, Stderr: s.io.err, Trees: trees(s.trust.Trees),
 		Scratch: s.scratch,
-	})
-	if err != nil {
-		return sandbox.State{}, startError(args[0], err)
+	}
+	s.container.fill(&command, s.authority)
+	// From before the start, as one could come as soon as the command has begun.
+	got := make(chan os.Signal, 8)
+	signal.Notify(got, sandbox.Signals()...)
+	defer signal.Stop(got)
+	if err := s.box.Start(command); err != nil {
+		return sandbox.State{}, s.container.startError(args[0], err)
 	}
 	serving.Go(func() { s.doors.serve(ctx, s.box) })
-	defer forwardSignals(s.box)()
+	serving.Go(func() { forwardSignals(ctx, s.box, got) })
 	return s.box.Wait()
 }
 
@@ -315,25 +329,20 @@ func trees(in []ca.Tree) []sandbox.Tree {
 	return out
 }
 
-// forwardSignals passes on what is sent to cachex alone.
-func forwardSignals(box *sandbox.Sandbox) (stop func()) {
-	got := make(chan os.Signal, 8)
-	done := make(chan struct{})
-	signal.Notify(got, sandbox.Signals()...)
-	go func() {
-		defer close(done)
-		for sig := range got {
+// forwardSignals passes on what is sent to cachex alone, until the context ends.
+func forwardSignals(ctx context.Context, box *sandbox.Sandbox, got <-chan os.Signal) {
+	for {
+		select {
+		case sig := <-got:
 			box.Signal(sig) // fails only when the build has ended
+		case <-ctx.Done():
+			return
 		}
-	}()
-	return func() {
-		signal.Stop(got)
-		close(got)
-		<-done
 	}
 }
 
 func (s *session) close() {
+	s.container.close()
 	if s.box != nil {
 		s.box.Close()
 	}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+
+	"cachex/ca"
+	"cachex/sandbox"
+	"cachex/sandbox/podman"
+)
+
+// --image: the command runs in a container.
+
+// containerOptions are the flags that only a container has.
+type containerOptions struct {
+	image   string
+	volumes []string
+	workdir string
+	env     []string
+	user    string
+	pull    string
+
+	mounts    []podman.Mount
+	variables map[string]string
+}
+
+func (c *containerOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&c.image, "image", "", "run in a container of `IMAGE` (implies --sandbox=container)")
+	f.StringArrayVarP(&c.volumes, "volume", "v", nil, "mount `SRC:DST[:ro]` in the container (repeatable)")
+	f.StringVarP(&c.workdir, "workdir", "w", "", "working `DIR` in the container (default: this one)")
+	f.StringArrayVarP(&c.env, "env", "e", nil, "set `NAME[=VALUE]` in the container (repeatable)")
+	f.StringVar(&c.user, "user", "", "`USER[:GROUP]` in the container (default: the image's)")
+	f.StringVar(&c.pull, "pull", podman.PullMissing, "pull the image: always, missing, newer or never (`WHEN`)")
+}
+
+// set names a flag that was given although there is no container.
+func (c *containerOptions) set() string {
+	switch {
+	case len(c.volumes) > 0:
+		return "-v"
+	case c.workdir != "":
+		return "-w"
+	case len(c.env) > 0:
+		return "-e"
+	case c.user != "":
+		return "--user"
+	}
+	return ""
+}
+
+// checkContainer reads the container's flags. An image means a container.
+func (o *runOptions) checkContainer() error {
+	c := &o.container
+	switch {
+	case c.image == "" && o.sandbox == sandboxContainer:
+		return &hintedError{errors.New("--sandbox=container needs an image"), "name one: --image IMAGE"}
+	case c.image == "" && c.set() != "":
+		return &hintedError{fmt.Errorf("%s is for a container", c.set()), "name an image: --image IMAGE"}
+	case c.image == "":
+		return nil
+	case o.sandbox != sandboxAuto && o.sandbox != sandboxContainer:
+		return &hintedError{fmt.Errorf("--image needs --sandbox=container, not %s", o.sandbox), "leave --sandbox out"}
+	}
+	o.sandbox = sandboxContainer
+	switch c.pull {
+	case podman.PullAlways, podman.PullMissing, podman.PullNewer, podman.PullNever:
+	default:
+		return unknownWord(fmt.Errorf("unknown --pull %q: it is always, missing, newer or never", c.pull), c.pull,
+			[]string{podman.PullAlways, podman.PullMissing, podman.PullNewer, podman.PullNever}, "--pull %s")
+	}
+	for _, v := range c.volumes {
+		m, err := parseVolume(v)
+		if err != nil {
+			return fmt.Errorf("-v %s: %w", v, err)
+		}
+		c.mounts = append(c.mounts, m)
+	}
+	c.variables = map[string]string{}
+	for _, e := range c.env {
+		name, value, ok := strings.Cut(e, "=")
+		if name == "" {
+			return fmt.Errorf("-e %s: it is NAME=VALUE, or NAME for the one of this environment", e)
+		}
+		if !ok {
+			if value, ok = os.LookupEnv(name); !ok {
+				continue // as podman does
+			}
+		}
+		c.variables[name] = value
+	}
+	return c.checkDirectory()
+}
+
+// checkDirectory takes the working directory into the container, at the same
+// path, unless a mount or -w says otherwise.
+func (c *containerOptions) checkDirectory() error {
+	cwd, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("the working directory: %w", err)
+	}
+	if c.workdir != "" && !path.IsAbs(c.workdir) {
+		return fmt.Errorf("-w %s: it is a path in the container, which begins with /", c.workdir)
+	}
+	if cwd == "/" {
+		if c.workdir == "" {
+			return &hintedError{errors.New("this directory is /, which cannot be the container's as well"),
+				"change to the project's directory, or name the container's with -w DIR"}
+		}
+		return nil
+	}
+	for _, m := range c.mounts {
+		if m.Target == cwd {
+			cwd = ""
+			break
+		}
+	}
+	if cwd != "" {
+		c.mounts = append(c.mounts, podman.Mount{Source: cwd, Target: cwd})
+		if c.workdir == "" {
+			c.workdir = cwd
+		}
+	}
+	return nil
+}
+
+// parseVolume reads SRC:DST[:OPTION,...], or the name of a volume as SRC.
+func parseVolume(s string) (podman.Mount, error) {
+	parts := strings.Split(s, ":")
+	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" || parts[1] == "" {
+		return podman.Mount{}, errors.New("it is SRC:DST or SRC:DST:ro")
+	}
+	m := podman.Mount{Source: parts[0], Target: path.Clean(parts[1])}
+	if !path.IsAbs(m.Target) {
+		return m, fmt.Errorf("%s is no path in the container: it begins with /", parts[1])
+	}
+	if len(parts) == 3 {
+		m.Options = strings.Split(parts[2], ",")
+	}
+	if strings.Contains(m.Source, "/") || m.Source == "." || m.Source == ".." {
+		abs, err := filepath.Abs(m.Source)
+		if err != nil {
+			return m, err
+		}
+		if _, err := os.Stat(abs); err != nil {
+			var errno syscall.Errno
+			errors.As(err, &errno)
+			return m, fmt.Errorf("%s: %w", abs, errno)
+		}
+		m.Source = abs
+	}
+	return m, nil
+}
+
+// containerRun is what a session has of its container. The zero value has none.
+type containerRun struct {
+	opts    *containerOptions
+	service *podman.Service
+	image   podman.Image
+	box     *podman.Container
+}
+
+// prepareContainer is prepare for --image.
+func (s *session) prepareContainer() error {
+	if err := s.prepareProxy(); err != nil {
+		return err
+	}
+	k := &s.container
+	k.opts = &s.opts.container
+	ctx := context.Background()
+	var err error
+	if s.doors, err = publish(s.opts.publications); err != nil {
+		return err
+	}
+	if k.service, err = podman.Connect(ctx, os.Environ()); err != nil {
+		return err
+	}
+	if err := k.findImage(ctx); err != nil {
+		return err
+	}
+	host, _ := os.Hostname() // "" is podman's choice
+	user := k.opts.user
+	if user == "" {
+		user = k.image.User
+	}
+	k.box, err = k.service.Run(ctx, podman.Config{
+		Image: k.image, User: user, Mounts: k.opts.mounts, Env: k.opts.variables, Hostname: host,
+	}, s.network())
+	if err != nil {
+		return err
+	}
+	s.box = k.box.Sandbox
+	return nil
+}
+
+func (k *containerRun) findImage(ctx context.Context) error {
+	var ok bool
+	var err error
+	k.image, ok, err = k.service.Image(ctx, k.opts.image)
+	if err == nil && !ok {
+		err = &exitError{fmt.Errorf("podman has no image %s", k.opts.image), exitInternal, "podman pull it first"}
+	}
+	return err
+}
+
+// fill completes the command of a container.
+func (k *containerRun) fill(c *sandbox.Config, authority *ca.Authority) {
+	if k.box == nil {
+		return
+	}
+	user := k.opts.user
+	if user == "" {
+		user = k.image.User
+	}
+	c.Path, c.Env, c.Trees = "", nil, nil
+	if term, ok := os.LookupEnv("TERM"); ok {
+		c.Env = append(c.Env, "TERM="+term)
+	}
+	for name, value := range k.opts.variables {
+		c.Env = append(c.Env, name+"="+value)
+	}
+	c.Container = &sandbox.Container{User: user, Dir: k.opts.workdir, Data: authority.PEM(), Terminal: true}
+}
+
+// trustInside tells in the container what its command must see.
+func trustInside(authority []byte, env []string) ([]sandbox.Tree, []string, error) {
+	a, err := ca.Public(authority)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := a.Trust("/", env)
+	if err != nil {
+		return nil, nil, err
+	}
+	return trees(t.Trees), buildEnvironment(env, t.Env), nil
+}
+
+// startError is that of a command in the container, if it is in one.
+func (k *containerRun) startError(name string, err error) error {
+	var failed *sandbox.ExecError
+	if k.box == nil || !errors.As(err, &failed) {
+		return startError(name, err)
+	}
+	switch failed.Errno {
+	case syscall.ENOENT:
+		return &exitError{fmt.Errorf("%s: command not found in %s", name, k.opts.image), exitNotFound,
+			"a shell's own words need a shell: cachex run --image IMAGE -- sh -c '…'"}
+	case syscall.ENOEXEC:
+		return &exitError{fmt.Errorf("%s cannot be executed: %w", name, failed.Errno), exitNotExecutable,
+			"the image is for " + k.image.Architecture + ": pull the one for this machine, or install qemu-user-static"}
+	}
+	return startError(name, err)
+}
+
+func (k *containerRun) close() {
+	k.box.Close()
+	k.service.Close()
+}

@@ -1,0 +1,252 @@
+package podman
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"cachex/sandbox"
+)
+
+// Container is a sandbox that is a container.
+type Container struct {
+	*sandbox.Sandbox
+	service *Service
+	id      string
+	dir     string // with the socket, and the places of mounts
+}
+
+// Run makes a container and waits until its network is set up. The context
+// bounds the making; a cancelled one ends the container later as well. Errors are *Error or *sandbox.StepError.
+func (s *Service) Run(ctx context.Context, c Config, n sandbox.Network) (*Container, error) {
+	k := &Container{service: s}
+	if err := k.run(ctx, c, n); err != nil {
+		k.Close()
+		return nil, err
+	}
+	return k, nil
+}
+
+func (k *Container) run(ctx context.Context, c Config, n sandbox.Network) error {
+	var err error
+	if k.dir, err = os.MkdirTemp("", "cachex-container-"); err != nil {
+		return &Error{Step: "make a directory for the socket", Err: err, Hint: "set TMPDIR to a directory that can be written to"}
+	}
+	// The container's root need not be this user; the directory that this one is
+	// in keeps others away.
+	shared := filepath.Join(k.dir, "dev")
+	if err := os.Mkdir(shared, 0o755); err != nil {
+		return &Error{Step: "make a directory for the socket", Err: err}
+	}
+	p, err := thisProgram()
+	if err == nil {
+		err = p.makePlaces(shared)
+	}
+	if err != nil {
+		return &Error{Step: "find the parts of this program", Err: err}
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(shared, filepath.Base(sandbox.ContainerLink)), Net: "unix"})
+	if err != nil {
+		return &Error{Step: "open the container's socket", Err: err}
+	}
+	defer l.Close()
+	if err := os.Chmod(filepath.Join(shared, filepath.Base(sandbox.ContainerLink)), 0o666); err != nil {
+		return &Error{Step: "open the container's socket", Err: err}
+	}
+	d := k.service.describe(c, p, shared)
+	if err := k.start(ctx, d); err != nil {
+		return err
+	}
+	conn, err := k.accept(ctx, l)
+	if err != nil {
+		return err
+	}
+	k.Sandbox, err = sandbox.Adopt(ctx, conn, n)
+	return err
+}
+
+// describe is the container as podman's API has it.
+func (s *Service) describe(c Config, p program, shared string) spec {
+	d := spec{
+		Image:       c.Image.ID,
+		Entrypoint:  p.entrypoint,
+		Command:     []string{},
+		Env:         c.Env,
+		Hostname:    c.Hostname,
+		User:        "0:0", // the command gets its own
+		NetNS:       namespace{Mode: "none"},
+		UserNS:      s.userNamespace(c.User),
+		WorkDir:     "/",
+		CapAdd:      sandbox.ContainerCapabilities(),
+		SelinuxOpts: []string{"disable"}, // it would keep the container from the socket, and from the user's files
+		Remove:      true,
+		ReadOnly:    c.ReadOnly,
+		Labels:      map[string]string{"cachex": "run"},
+		Log:         logging{Driver: "k8s-file"},
+		Systemd:     "false",
+	}
+	d.Mounts = append(d.Mounts, bind{
+		Source: shared, Destination: sandbox.ContainerDir, Type: "bind", Options: []string{"bind", "ro"},
+	})
+	d.Mounts = append(d.Mounts, p.mounts...)
+	for _, m := range c.Mounts {
+		if filepath.IsAbs(m.Source) {
+			d.Mounts = append(d.Mounts, bind{Source: m.Source, Destination: m.Target, Type: "bind", Options: append([]string{"rbind"}, m.Options...)})
+		} else {
+			d.Volumes = append(d.Volumes, volume{m.Source, m.Target, m.Options})
+		}
+	}
+	return d
+}
+
+// userNamespace makes the command's user the one who runs podman, so that its
+// files are theirs. That is root anyway, unless the command is somebody else.
+func (s *Service) userNamespace(user string) namespace {
+	uid, gid, _ := strings.Cut(user, ":")
+	if s.user == 0 || uid == "" || uid == "0" || uid == "root" {
+		return namespace{}
+	}
+	if gid == "" {
+		gid = uid
+	}
+	return namespace{Mode: "keep-id", Value: "uid=" + uid + ",gid=" + gid}
+}
+
+// start creates and starts the container, a second time where podman's error
+// says what this machine needs.
+func (k *Container) start(ctx context.Context, d spec) error {
+	var errs error
+	for range 4 {
+		err := k.try(ctx, d)
+		if err == nil {
+			return nil
+		}
+		errs = err
+		if k.id != "" {
+			k.remove()
+		}
+		if !adapt(&d, err) {
+			break
+		}
+	}
+	return errs
+}
+
+func (k *Container) try(ctx context.Context, d spec) error {
+	var c created
+	if err := k.service.call(ctx, "POST", "/containers/create", nil, d, &c); err != nil {
+		return startError("create the container", err)
+	}
+	k.id = c.ID
+	if err := k.service.call(ctx, "POST", "/containers/%s/start", nil, nil, nil, k.id); err != nil {
+		return startError("start the container", err)
+	}
+	return nil
+}
+
+// adapt changes a container so that the error will not come again; it tells
+// whether it could.
+func adapt(d *spec, err error) bool {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "rlimit") && d.Rlimits == nil:
+		// Podman's own limits are above what it may set here. Those of this process
+		// were set by the same system.
+		d.Rlimits = limits(math.MaxUint64)
+	case strings.Contains(text, "rlimit") && d.Rlimits[0].Hard > lowLimit:
+		d.Rlimits = limits(lowLimit) // podman has lowered its own
+	case strings.Contains(text, "crun") && d.Runtime == "":
+		d.Runtime = "runc"
+	default:
+		return false
+	}
+	return true
+}
+
+// lowLimit is one that every system allows, and that most give a user to begin
+// with (RLIMIT_NOFILE's INR_OPEN_CUR, include/uapi/linux/fs.h).
+const lowLimit = 1024
+
+// limits are this process's, of those that podman sets, and none above a bound.
+func limits(bound uint64) []rlimit {
+	// Podman gives itself as many processes as there can be numbers (pid_max).
+	b, _ := os.ReadFile("/proc/sys/kernel/pid_max")
+	numbers, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
+	if err != nil {
+		numbers = bound
+	}
+	var all []rlimit
+	for _, l := range []struct {
+		name  string
+		kind  int
+		bound uint64
+	}{{"nofile", unix.RLIMIT_NOFILE, bound}, {"nproc", unix.RLIMIT_NPROC, min(bound, numbers)}} {
+		var now unix.Rlimit
+		if err := unix.Getrlimit(l.kind, &now); err == nil {
+			all = append(all, rlimit{Type: l.name, Hard: min(now.Max, l.bound), Soft: min(now.Cur, l.bound)})
+		}
+	}
+	return all
+}
+
+// accept waits for the container's first process, or for its early end.
+func (k *Container) accept(ctx context.Context, l *net.UnixListener) (*net.UnixConn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		// An answer, also that there is no such container any more, is its end.
+		_ = k.service.call(ctx, "POST", "/containers/%s/wait", url.Values{"condition": {"stopped"}}, nil, nil, k.id)
+		l.SetDeadline(time.Unix(1, 0))
+	}()
+	conn, err := l.AcceptUnix()
+	cancel()
+	<-ended
+	if err != nil {
+		return nil, &Error{Step: "start the container", Err: errors.New("its first process ended early"),
+			Hint: "podman logs and podman events may say more"}
+	}
+	return conn, nil
+}
+
+// Close removes the container and waits for its end. It is safe to call again.
+func (k *Container) Close() {
+	if k == nil {
+		return
+	}
+	if k.Sandbox != nil {
+		k.Sandbox.Close()
+	}
+	if k.id != "" {
+		k.remove()
+	}
+	if k.dir != "" {
+		os.RemoveAll(k.dir)
+	}
+}
+
+// endTime bounds the removal of a container whose processes have ended.
+const endTime = 30 * time.Second
+
+func (k *Container) remove() {
+	ctx, cancel := context.WithTimeout(context.Background(), endTime)
+	defer cancel()
+	// It removes itself as well; whoever comes second finds none.
+	_ = k.service.call(ctx, "DELETE", "/containers/%s", url.Values{"force": {"true"}, "v": {"true"}}, nil, nil, k.id)
+	k.id = ""
+}
+
+func startError(step string, err error) error {
+	e := &Error{Step: step, Err: fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "podman: "))}
+	return e
+}

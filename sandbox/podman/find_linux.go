@@ -1,0 +1,48 @@
+package podman
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// findService is where podman's clients look for a service: CONTAINER_HOST, or
+// the default of the user. named tells that somebody has named it.
+func findService(getenv func(string) string) (at string, named bool) {
+	if at := getenv("CONTAINER_HOST"); at != "" {
+		return at, true
+	}
+	if os.Geteuid() == 0 {
+		return "unix:///run/podman/podman.sock", false
+	}
+	dir := getenv("XDG_RUNTIME_DIR")
+	if dir == "" {
+		dir = filepath.Join("/run/user", strconv.Itoa(os.Geteuid()))
+	}
+	return "unix://" + filepath.Join(dir, "podman/podman.sock"), false
+}
+
+// connectError says what to do about a service that cannot be reached.
+func connectError(at string, named bool, err error) error {
+	e := &Error{Step: "connect to " + at, Err: err}
+	switch {
+	case errors.Is(err, errElsewhere):
+		e.Hint = "the container must be on this machine: name a socket, CONTAINER_HOST=unix:///PATH, or unset it"
+	case strings.Contains(err.Error(), "too old"):
+		e.Hint = "podman must be of version 4 at least"
+	case errors.Is(err, syscall.EACCES):
+		e.Err = syscall.EACCES
+		e.Hint = "the socket is another user's: unset CONTAINER_HOST to use podman without root"
+	case isAbsent(err):
+		e.Err = syscall.ECONNREFUSED
+		e.Hint = "start the service there (podman system service --time=0 " + at + "), or unset CONTAINER_HOST"
+	}
+	if !named && e.Hint == "" {
+		e.Hint = fmt.Sprintf("something other than podman answers at %s", at)
+	}
+	return e
+}
