@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +49,14 @@ func (t *tokens) principal(token string) (string, bool) {
 	return p, ok
 }
 
+// credentials begins the label of a variant for a request's credentials.
+const credentials = "auth-"
+
+// Private tells whether a variant is for a request's credentials.
+func Private(variant string) bool {
+	return slices.ContainsFunc(strings.Split(variant, ","), func(label string) bool { return strings.HasPrefix(label, credentials) })
+}
+
 // credentialsLabel names who sends a request, "" when it says nothing of that.
 func (p *Proxy) credentialsLabel(u *url.URL, h http.Header) string {
 	secret := policy.Credentials(h)
@@ -60,10 +69,10 @@ func (p *Proxy) credentialsLabel(u *url.URL, h http.Header) string {
 	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
 	if strings.EqualFold(scheme, "Bearer") && secret == policy.Credentials(http.Header{"Authorization": h["Authorization"]}) {
 		if principal, ok := p.tokens.principal(strings.TrimSpace(token)); ok {
-			return "auth-" + principal
+			return credentials + principal
 		}
 	}
-	return "auth-" + p.Store.Hash(secret)
+	return credentials + p.Store.Hash(secret)
 }
 
 // isTokenRequest tells of a request for a token by its shape: service and scope

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -32,4 +33,19 @@ func (w *Writer) link() error {
 	}
 	w.temp = tempDir + "/" + name
 	return nil
+}
+
+// freeBytes is the room that is left on a file system; a guess of plenty where that
+// is not known.
+func freeBytes(root *os.Root) int64 {
+	dir, err := root.Open(".")
+	if err != nil {
+		return math.MaxInt64
+	}
+	defer dir.Close()
+	var st unix.Statfs_t
+	if unix.Fstatfs(int(dir.Fd()), &st) != nil || st.Bavail > math.MaxInt64/uint64(max(st.Bsize, 1)) {
+		return math.MaxInt64
+	}
+	return int64(st.Bavail) * st.Bsize
 }

@@ -216,6 +216,7 @@ func (t *tree) body(l *listing, it item, f *Form) bool {
 	case err != nil:
 		reason = reasonOf(err)
 	case fi.kind == fs.ModeSymlink:
+		f.ModTime = fi.modTime
 		reason = t.linked(f)
 	case fi.kind.IsRegular():
 		f.Size, f.ModTime = fi.size, fi.modTime
