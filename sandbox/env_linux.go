@@ -20,8 +20,9 @@ const envName = "cachex-env"
 // listener on this machine's loopback, of which the command's environment has to
 // tell it. What the command leaves running is ended all the same: its orphans
 // become children of the first process (prctl(2), PR_SET_CHILD_SUBREAPER). The user
-// is as New's. Errors are *StepError.
-func NewEnv(ctx context.Context, user *User) (*Sandbox, error) {
+// is as New's. The guard is one where the kernel has it (ByGuard). Errors are
+// *StepError.
+func NewEnv(ctx context.Context, user *User, guard bool) (*Sandbox, error) {
 	if user != nil {
 		if err := user.become(); err != nil {
 			return nil, err
@@ -37,7 +38,11 @@ func NewEnv(ctx context.Context, user *User) (*Sandbox, error) {
 		return nil, err
 	}
 	s.await(ctx)
-	if err := s.awaitReady(); err != nil {
+	err = s.link.send(toInit{Setup: &setup{Guard: guard}})
+	if err == nil {
+		err = s.awaitReady()
+	}
+	if err != nil {
 		l.TCP[0].Close()
 		s.Close()
 		return nil, err
@@ -48,14 +53,24 @@ func NewEnv(ctx context.Context, user *User) (*Sandbox, error) {
 
 // runBare is the first process of an environment.
 func (p *first) runBare() error {
+	var m toInit
+	if _, err := p.link.receive(&m); err != nil || m.Setup == nil {
+		return &StepError{Step: "read how the environment is to be made", Err: errors.Join(err, errors.New("cachex is gone"))}
+	}
+	p.how = *m.Setup
 	p.bare, p.shared = true, true
+	guarded := p.how.Guard && guardVersion() >= guardNet
+	if guarded {
+		p.guarding = make(chan error, 1)
+		go func() { p.guarding <- guard() }()
+	}
 	if err := adopt(); err != nil {
 		return err
 	}
-	if err := p.link.send(toParent{Ready: &ready{Net: namespaceOf("net"), Pid: namespaceOf("pid")}}); err != nil {
+	if err := p.link.send(toParent{Ready: &ready{Net: namespaceOf("net"), Pid: namespaceOf("pid"), Guarded: guarded}}); err != nil {
 		return &StepError{Step: "report that all is ready", Err: err}
 	}
-	var m toInit
+	m = toInit{}
 	streams, err := p.link.receive(&m)
 	if err != nil || m.Start == nil || len(streams) != 4 {
 		return &StepError{Step: "wait for the command", Err: errors.Join(err, errors.New("cachex is gone"))}
@@ -63,6 +78,11 @@ func (p *first) runBare() error {
 	unix.Close(streams[3]) // no private files
 	p.scratch = m.Start.Scratch
 	defer p.removeScratch()
+	if p.guarding != nil {
+		if err := <-p.guarding; err != nil {
+			return &StepError{Step: "set up the guard", Err: err, Hint: "--sandbox=env has none"}
+		}
+	}
 	return p.command(m.Start, streams[:3])
 }
 

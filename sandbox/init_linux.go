@@ -78,8 +78,9 @@ type first struct {
 	// is killed by this process.
 	shared bool
 	// bare is set for an environment: there are no namespaces.
-	bare    bool
-	scratch string // Config.Scratch
+	bare     bool
+	guarding chan error // of an environment's guard, nil without
+	scratch  string     // Config.Scratch
 	// Of a container's command: its directory, its user and terminal, and the
 	// terminal's other end, nil when there is none.
 	dir    string

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // The ladder: with each identity that this process can have (identity_linux.go) a
@@ -200,4 +201,46 @@ func chrooted() bool {
 		}
 	}
 	return true
+}
+
+// Ladder tries each rung of the ladder, as New and NewEnv do, and ends what it has
+// made at once. The best is the first. With a user, as of sudo, root's rungs are
+// tried for the user.
+func Ladder(ctx context.Context, user *User) []Trial {
+	var rungs [][]identity
+	if user != nil {
+		rungs = append(rungs, []identity{invoker(*user)})
+	}
+	for _, id := range identities() {
+		if n := len(rungs); n > 0 && rungs[n-1][0].rung == id.rung {
+			rungs[n-1] = append(rungs[n-1], id) // root has two for user namespaces
+			continue
+		}
+		rungs = append(rungs, []identity{id})
+	}
+	var trials []Trial
+	for _, with := range rungs {
+		trials = append(trials, attempt(with[0].rung, func() (*Sandbox, error) { return climb(ctx, Network{}, with) }))
+	}
+	guarded := attempt(ByGuard, func() (*Sandbox, error) { return NewEnv(ctx, nil, true) })
+	if guarded.Refused == nil && guardVersion() < guardNet {
+		guarded.Refused = &StepError{Step: "look for Landlock's rules of TCP", Err: syscall.ENOSYS,
+			Hint: "it takes Linux 6.7, and landlock among the security modules (lsm=) that the kernel is booted with"}
+	}
+	return append(trials, guarded, attempt(ByVariables, func() (*Sandbox, error) { return NewEnv(ctx, nil, false) }))
+}
+
+func attempt(rung Rung, make func() (*Sandbox, error)) Trial {
+	began := time.Now()
+	s, err := make()
+	t := Trial{Rung: rung, Took: time.Since(began)}
+	if err != nil {
+		if !errors.As(err, &t.Refused) {
+			t.Refused = &StepError{Step: "make the sandbox", Err: err}
+		}
+		return t
+	}
+	t.Lacks = s.Lacks()
+	s.Close()
+	return t
 }

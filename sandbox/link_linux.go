@@ -44,6 +44,7 @@ type setup struct {
 	HostPorts          bool   // some are to be reached; which ones is told later
 	Redirect           []netip.AddrPort
 	Without            Part // Processes or Mounts
+	Guard              bool // of an environment
 }
 
 // start comes with the three standard streams and a file with the Data of all
@@ -126,6 +127,7 @@ type ready struct {
 	TCP, DNS, DNSStream int
 	Unredirected        *failure // why 80 and 443 alone lead to TCP
 	Net, Pid            string   // the namespaces that init is in
+	Guarded             bool
 }
 
 // failure is a StepError, or an ExecError when Step is empty, on its way.

@@ -25,6 +25,7 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
+	"time"
 )
 
 // Network says what the sandbox's network looks like beside the rule that all
@@ -119,6 +120,9 @@ const (
 	ByUser Rung = "user"
 	// ByEngine is a container: see Adopt.
 	ByEngine Rung = "podman"
+	// ByGuard has no namespaces either, but keeps the command from the ports below
+	// 1024, so that a program that heeds no variable fails. sudo has no power in it.
+	ByGuard Rung = "guard"
 	// ByVariables has no namespaces: see NewEnv.
 	ByVariables Rung = "env"
 )
@@ -145,6 +149,14 @@ const (
 type Lack struct {
 	Part Part
 	Why  *StepError
+}
+
+// Trial is how it went to make a sandbox on one rung.
+type Trial struct {
+	Rung    Rung
+	Lacks   []Lack
+	Refused *StepError // nil when it was made
+	Took    time.Duration
 }
 
 // User is whom the command belongs to in a sandbox that root makes for somebody

@@ -136,6 +136,9 @@ func (s *Sandbox) awaitReady() error {
 		}
 	}
 	s.net, s.pid = m.Ready.Net, m.Ready.Pid
+	if m.Ready.Guarded {
+		s.rung = ByGuard
+	}
 	if m.Ready.Unredirected != nil {
 		s.lacks = append(s.lacks, Lack{Redirect, m.Ready.Unredirected.step()})
 	}

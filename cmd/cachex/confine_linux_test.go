@@ -50,8 +50,8 @@ func confineThread(refuse, drop string) error {
 	if refuse == "" {
 		return nil
 	}
-	if refuse == "docker" {
-		refuse = "clone-namespaces,clone3=ENOSYS,unshare,setns,mount,umount2,pivot_root,sethostname,bpf,fsopen,fsmount,move_mount,open_tree,mount_setattr"
+	if rest, ok := strings.CutPrefix(refuse, "docker"); ok {
+		refuse = "clone-namespaces,clone3=ENOSYS,unshare,setns,mount,umount2,pivot_root,sethostname,bpf,fsopen,fsmount,move_mount,open_tree,mount_setattr" + rest
 	}
 	filter := []unix.SockFilter{load(0)} // the call's number, at the beginning of struct seccomp_data
 	for what := range strings.SplitSeq(refuse, ",") {

@@ -23,7 +23,7 @@ const proxyUser = "cachex"
 // prepareEnv makes the environment.
 func (s *session) prepareEnv(user *sandbox.User) error {
 	var err error
-	if s.box, err = sandbox.NewEnv(context.Background(), user); err != nil {
+	if s.box, err = sandbox.NewEnv(context.Background(), user, s.fell != nil); err != nil {
 		return err
 	}
 	return s.makeScratch()

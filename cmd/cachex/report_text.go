@@ -74,7 +74,7 @@ func writeText(out *os.File, s summary, a *account) {
 		}
 	}
 	if s.Sandbox == sandboxEnv {
-		fmt.Fprintf(&b, "%s %s\n", p.warn.Render("note:"), envNote(s.Offline))
+		fmt.Fprintf(&b, "%s %s\n", p.warn.Render("note:"), envNote(s.Rung, s.Offline))
 	}
 	writeHints(&b, s.Hints, p)
 	if t.Refused > a.denied && s.Offline {
@@ -84,8 +84,12 @@ func writeText(out *os.File, s summary, a *account) {
 }
 
 // envNote says what --sandbox=env cannot see.
-func envNote(offline bool) string {
-	if offline {
+func envNote(rung sandbox.Rung, offline bool) string {
+	switch {
+	case rung == sandbox.ByGuard:
+		return "the command was kept from ports below 1024, and sudo had no power;\n" +
+			"  programs that ignore HTTP_PROXY were not seen at others (--sandbox=env lifts this)"
+	case offline:
 		return "programs that ignore HTTP_PROXY had the network (--sandbox=env)"
 	}
 	return "programs that ignore HTTP_PROXY were not seen (--sandbox=env)"

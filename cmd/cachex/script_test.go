@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -65,12 +66,19 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// scriptCondition has "root", and "anchors": this system's store has a place for
+// scriptCondition has "root", "landlock", and "anchors": this system's store has a place for
 // certificates of the administrator, of which a sandbox has a private copy.
 func scriptCondition(name string) (bool, error) {
 	switch name {
 	case "root":
 		return os.Getuid() == 0, nil
+	case "landlock":
+		for _, t := range sandbox.Ladder(context.Background(), nil) {
+			if t.Rung == sandbox.ByGuard {
+				return t.Refused == nil, nil
+			}
+		}
+		return false, nil
 	case "anchors":
 		info, err := os.Stat("/usr/local/share/ca-certificates")
 		return err == nil && info.IsDir(), nil
