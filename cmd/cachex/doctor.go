@@ -19,16 +19,16 @@ import (
 )
 
 const doctorLong = `Find out what cachex can do on this system, by doing it: each way to make a
-sandbox is tried and given up again, the best first. "cachex run" takes the first
-that works (--sandbox=auto), and does without the parts that a line calls
+sandbox is tried and given up again, the best first. "cachex run" takes the
+first that works (--sandbox=auto), and does without the parts that a line calls
 missing. "fix" is what brings a better one.
 
-  sudo       root makes the sandbox for you: sudo works in your commands
-  root       root makes it for root, as in most containers of CI
-  user       anybody makes it, in a user namespace; sudo has no power there
-  guard      no sandbox: programs are told of cachex by variables, and those that
-             do not listen fail at ports below 1024
-  env        variables alone
+  sudo   root makes the sandbox for you: sudo works in your commands
+  root   root makes it for root, as in most containers of CI
+  user   anybody makes it, in a user namespace; sudo has no power there
+  guard  no sandbox: programs are told of cachex by variables, and those that do
+         not listen fail at ports below 1024
+  env    variables alone
 
 --apparmor prints a profile that lets this program make user namespaces where
 AppArmor keeps them from programs that it does not know (Ubuntu from 23.10 on):
