@@ -105,9 +105,7 @@ func (l *layer) place(real string, f File) error {
 		if err := l.root.Symlink(f.Link, f.Name); err != nil {
 			return err
 		}
-	} else if err := l.root.WriteFile(f.Name, f.Data, f.Mode); err != nil {
-		return err
-	} else if err := l.root.Chmod(f.Name, f.Mode); err != nil { // whatever the umask is
+	} else if err := l.write(f); err != nil {
 		return err
 	}
 	info, err := l.root.Lstat(f.Name)
@@ -116,6 +114,23 @@ func (l *layer) place(real string, f File) error {
 	}
 	l.placed[f.Name] = fingerprintOf(info, f.Data)
 	return nil
+}
+
+// write makes a file with its mode, whatever the umask is. (os.Root's Chmod takes
+// fchmodat2(2), which filters of older containers don't know, or /proc.)
+func (l *layer) write(f File) error {
+	to, err := l.root.OpenFile(f.Name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, f.Mode)
+	if err != nil {
+		return err
+	}
+	_, err = to.Write(f.Data)
+	if err == nil {
+		err = to.Chmod(f.Mode)
+	}
+	if e := to.Close(); err == nil {
+		err = e
+	}
+	return err
 }
 
 // parents makes the directories on the way to a file, like the host's where it
@@ -134,10 +149,16 @@ func (l *layer) parents(real, dir string) error {
 	if err != nil {
 		return err
 	}
-	if info, err := os.Stat(filepath.Join(real, dir)); err == nil {
-		return l.root.Chmod(dir, info.Mode().Perm())
+	info, err := os.Stat(filepath.Join(real, dir))
+	if err != nil {
+		return nil // it is ours alone
 	}
-	return nil
+	made, err := l.root.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer made.Close()
+	return made.Chmod(info.Mode().Perm())
 }
 
 // copyRest copies what the host has and the layer has not. Files that this user
