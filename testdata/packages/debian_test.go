@@ -36,6 +36,7 @@ func TestDebianPackage(t *testing.T) {
 		command(t, ".", "useradd", "--create-home", user)
 		t.Cleanup(func() { exec.Command("userdel", "--remove", user).Run() })
 	}
+	command(t, ".", "dpkg", "--configure", "--pending") // or our installation would do it, for others
 	before := systemFiles(t)
 	old := olderPackage(t)
 	t.Cleanup(func() { exec.Command("apt-get", "purge", "-qqy", "cachex").Run() })
@@ -144,6 +145,9 @@ func sameFiles(t *testing.T, when string, before, after []string) {
 		delete(had, path)
 	}
 	for path := range had {
+		if strings.HasPrefix(path, "/var/") {
+			continue // the state of programs changes by itself
+		}
 		t.Errorf("after %s: %s is gone", when, path)
 	}
 }
