@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"mime"
 	"strings"
 	"time"
 
@@ -20,7 +19,6 @@ type cacheLs struct {
 	json bool
 
 	glob  urlGlob
-	store *store.Store
 	out   *bufio.Writer
 	now   time.Time
 	found int
@@ -57,15 +55,16 @@ func (o *cacheLs) run(args []string) (err error) {
 			return &usageError{err: err}
 		}
 	}
-	if o.store, err = o.read(); err != nil {
+	s, err := o.read()
+	if err != nil {
 		return err
 	}
-	defer o.store.Close()
+	defer s.Close()
 	o.now, o.out = time.Now(), bufio.NewWriterSize(o.io.out, 64<<10)
 	if !o.json {
 		fmt.Fprintf(o.out, lsLine, "SIZE", "AGE", "USED", "TYPE", "URL")
 	}
-	err = o.store.Walk(store.Walker{Host: o.glob.host, Visit: o.document})
+	err = s.Walk(store.Walker{Host: o.glob.host, ReadMeta: true, Visit: o.document})
 	if o.found == 0 && len(args) > 0 && err == nil {
 		return nothingFound(o.dir, o.glob.text)
 	}
@@ -103,15 +102,11 @@ func (o *cacheLs) document(d *store.Document) error {
 		if f.Kind == store.FormOrphan {
 			continue // it is no answer
 		}
-		var m *store.Meta
-		if !f.Own() && f.Kind != store.FormParts {
-			m, _ = o.store.Meta(d.Key, f.Variant) // damage is what "verify" tells of
-		}
-		if !o.glob.form(m) {
+		if !o.glob.form(f.Meta) {
 			continue
 		}
 		o.found++
-		if err := o.print(describeForm(d.Key, f, m)); err != nil {
+		if err := o.print(describeForm(d.Key, f, f.Meta)); err != nil {
 			return err
 		}
 	}
@@ -121,7 +116,7 @@ func (o *cacheLs) document(d *store.Document) error {
 func describeForm(k store.Key, f store.Form, m *store.Meta) listedForm {
 	l := listedForm{
 		Path: f.Name, Variant: f.Variant, Size: f.Size, age: f.ModTime,
-		Kind: map[store.FormKind]string{store.FormFile: "file", store.FormStatus: "status", store.FormNote: "note", store.FormParts: "parts"}[f.Kind],
+		Kind: [...]string{store.FormFile: "file", store.FormStatus: "status", store.FormNote: "note", store.FormParts: "parts"}[f.Kind],
 	}
 	scheme := "https"
 	if m == nil || m.Mine || f.Kind == store.FormFile && m.Size != f.Size && !m.ModTime.Equal(f.ModTime) { // edited
@@ -159,11 +154,8 @@ func describeForm(k store.Key, f store.Form, m *store.Meta) listedForm {
 
 // mediaType is a type without its parameters.
 func mediaType(field string) string {
-	t, _, err := mime.ParseMediaType(field)
-	if err != nil {
-		t, _, _ = strings.Cut(field, ";")
-	}
-	return t
+	t, _, _ := strings.Cut(field, ";")
+	return strings.TrimSpace(t)
 }
 
 func (o *cacheLs) print(l listedForm) error {

@@ -46,7 +46,7 @@ func (s *Store) Verify(v Verifier) error {
 	if v.Checked == nil {
 		v.Checked = func(Key, int64) {}
 	}
-	err := s.Walk(Walker{Skip: v.Skip, Visit: func(d *Document) error {
+	err := s.Walk(Walker{ReadMeta: true, Skip: v.Skip, Visit: func(d *Document) error {
 		for _, f := range d.Forms {
 			if p := s.verify(&v, d.Key, f); p != nil {
 				if err := v.Found(*p); err != nil {
@@ -69,6 +69,7 @@ func (s *Store) verify(v *Verifier, k Key, f Form) *Problem {
 	if s.wrong(k, f, v.Quick) == "" {
 		return nil
 	}
+	f.Meta = nil
 	if !s.readOnly {
 		defer s.edit(k, f.Variant).Unlock()
 	}
@@ -106,9 +107,12 @@ func (s *Store) wrong(k Key, f Form, quick bool) string {
 	if f.Own() {
 		return ""
 	}
-	m, err := s.readMeta(k, f.Variant)
-	if err != nil {
-		return reasonOf(err)
+	m := f.Meta
+	if m == nil {
+		var err error
+		if m, err = s.readMeta(k, f.Variant); err != nil {
+			return reasonOf(err)
+		}
 	}
 	switch f.Kind {
 	case FormOrphan:

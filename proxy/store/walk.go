@@ -42,6 +42,9 @@ type Form struct {
 	// Used is when it was last served, to the day, or when the last range came; the
 	// zero time without metadata.
 	Used time.Time
+	// Meta is the metadata if the Walker was to read it; nil when there is none, or
+	// it is damaged.
+	Meta *Meta
 }
 
 // Own tells whether the form has no metadata: somebody put it there.
@@ -68,11 +71,13 @@ func (d *Document) Used() time.Time {
 }
 
 // Walker goes through a directory in the order of its names, a folder's documents
-// before the folders in it. It holds the names of one folder and of those above
-// it, nothing else.
+// before the folders in it. It holds the names of one folder and of the folders in
+// those above it, and what was found in the few folders that it looks into ahead.
 type Walker struct {
 	// Host is the only one to be looked at; "" is all.
 	Host string
+	// ReadMeta has the metadata read.
+	ReadMeta bool
 	// Visit gets each document. It must not keep it. An error ends the walk.
 	Visit func(*Document) error
 	// Skip is told of what is there and stands for no document, and why. nil
@@ -85,14 +90,22 @@ func (s *Store) Walk(w Walker) error {
 	if w.Skip == nil {
 		w.Skip = func(string, string) {}
 	}
-	t := tree{Store: s, Walker: w}
+	first := ""
 	if w.Host != "" {
-		return t.below(Key{Host: w.Host, Target: "/"}.hostName())
+		first = Key{Host: w.Host, Target: "/"}.hostName()
+		there := false
+		for _, tree := range []string{".", metaDir, partsDir} {
+			fi, err := s.lstat(path.Join(tree, first))
+			there = there || err == nil && fi.kind.IsDir()
+		}
+		if !there {
+			return nil
+		}
 	}
-	return t.folder("", inBodies|inMeta|inParts)
+	return s.walk(w, first)
 }
 
-// tree is a walk under way.
+// tree looks through folders of the three trees.
 type tree struct {
 	*Store
 	Walker
@@ -100,24 +113,8 @@ type tree struct {
 	found []Form   // of one name
 }
 
-// below visits one folder if it is there, in any of the trees.
-func (t *tree) below(name string) error {
-	for _, at := range []string{name, metaDir + "/" + name, partsDir + "/" + name} {
-		if fi, err := t.lstat(at); err == nil && fi.kind.IsDir() {
-			return t.folder(name, inBodies|inMeta|inParts)
-		}
-	}
-	return nil
-}
-
-// folder visits the documents of a folder, then the folders in it.
-func (t *tree) folder(name string, trees uint8) error {
-	l, err := t.list(name, trees)
-	if err != nil {
-		t.Skip(name, reasonOf(err))
-		return nil
-	}
-	defer l.close()
+// folder visits the documents of a folder that has been listed.
+func (t *tree) folder(l *listing) error {
 	for i := 0; i < len(l.items); {
 		n := i + 1
 		for n < len(l.items) && l.items[n].sameDocument(l.items[i]) {
@@ -127,14 +124,6 @@ func (t *tree) folder(name string, trees uint8) error {
 			return err
 		}
 		i = n
-	}
-	l.close() // a tree may be deeper than there are descriptors
-	for _, it := range l.items {
-		if trees := it.folders(); trees != 0 {
-			if err := t.folder(path.Join(name, it.name), trees); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }
@@ -161,6 +150,9 @@ func (t *tree) documents(l *listing, items []item) error {
 			f.Variant = variant
 			if f.Kind == FormOrphan && isNote(variant) {
 				f.Kind = FormNote
+			}
+			if t.ReadMeta && !f.Own() && f.Kind != FormParts {
+				f.Meta, _ = t.readMeta(k, variant)
 			}
 			t.doc.Forms = append(t.doc.Forms, f)
 		}
