@@ -120,6 +120,11 @@ func (p *first) run() error {
 			return &StepError{Step: "place the private name service files", Err: err}
 		}
 	}
+	if p.how.Rootless && p.how.Without != Mounts {
+		if err := p.mounts.placeSudo(); err != nil {
+			return &StepError{Step: "place what stands for sudo", Err: err}
+		}
+	}
 	return p.start()
 }
 
@@ -198,7 +203,7 @@ func (p *first) command(s *start, streams []int) error {
 	if p.shared {
 		killRest()
 	}
-	end := exit{State: State{Changed: p.mounts.changed()}}
+	end := exit{State: State{Changed: p.mounts.changed(), Sudo: p.mounts.calledSudo()}}
 	if status.Signaled() {
 		end.State.Signal = status.Signal()
 	} else {

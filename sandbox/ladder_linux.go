@@ -114,7 +114,9 @@ func try(ctx context.Context, n Network, id identity, without Part, flags uintpt
 		s.hostPorts = &hostPorts{network: n, link: s.link}
 	}
 	s.await(ctx)
-	err := s.link.send(toInit{Setup: setupOf(n, without)})
+	how := setupOf(n, without)
+	how.Rootless = id.rung == ByUser && os.Geteuid() != 0
+	err := s.link.send(toInit{Setup: how})
 	if err != nil {
 		err = &StepError{Step: "start the sandbox's first process", Err: err}
 	} else {

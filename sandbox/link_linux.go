@@ -45,6 +45,7 @@ type setup struct {
 	Redirect           []netip.AddrPort
 	Without            Part // Processes or Mounts
 	Guard              bool // of an environment
+	Rootless           bool // sudo has no power
 }
 
 // start comes with the three standard streams and a file with the Data of all

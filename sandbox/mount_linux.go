@@ -39,6 +39,7 @@ type mounts struct {
 	cwd     string
 	scratch string // where the private files are, for as long as they are placed
 	layers  []layer
+	sudo    []*os.File // what stands in its places
 }
 
 // begin separates the mounts from the host's, and tries what may be refused. A
@@ -139,7 +140,7 @@ func (m *mounts) placeNames() error {
 			return err
 		}
 		if b := f.change(now); b != nil {
-			if err := m.cover(f.path, b); err != nil {
+			if _, err := m.cover(f.path, b, 0o644); err != nil {
 				return fmt.Errorf("%s: %w", f.path, err)
 			}
 		}
@@ -156,18 +157,18 @@ func (m *mounts) placeNames() error {
 	return nil
 }
 
-// cover mounts a private file over another.
-func (m *mounts) cover(path string, b []byte) error {
-	private := filepath.Join(m.scratch, strings.ReplaceAll(path[1:], "/", "-"))
-	if err := os.WriteFile(private, b, 0o644); err != nil {
-		return err
-	}
-	if err := os.Chmod(private, 0o644); err != nil { // whatever the umask is
-		return err
-	}
+// cover mounts a private file over another, and gives its name.
+func (m *mounts) cover(path string, b []byte, mode fs.FileMode) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return unix.Mount(private, real, "", unix.MS_BIND, "")
+	private := filepath.Join(m.scratch, strings.ReplaceAll(path[1:], "/", "-"))
+	if err := os.WriteFile(private, b, mode); err != nil {
+		return "", err
+	}
+	if err := os.Chmod(private, mode); err != nil { // whatever the umask is
+		return "", err
+	}
+	return private, unix.Mount(private, real, "", unix.MS_BIND, "")
 }

@@ -100,6 +100,8 @@ type State struct {
 	// Changed lists the Trees in which the command changed something. The
 	// changes are gone with the sandbox.
 	Changed []string
+	// Sudo is set when the command called sudo, which has no power there.
+	Sudo bool
 	// Missed are loopback ports at which the command found nobody, and that are
 	// open on the host. Network.HostPorts are not among them.
 	Missed []uint16

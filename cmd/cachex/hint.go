@@ -12,10 +12,10 @@ import (
 	"cachex/proxy"
 )
 
-// hint is a flag that would have helped, and why. REPORT.md describes the fields.
+// hint is a flag, or a way to call cachex, that would have helped, and why. REPORT.md describes the fields.
 type hint struct {
 	Kind   string `json:"kind"`
-	Host   string `json:"host"`
+	Host   string `json:"host,omitempty"`
 	Client string `json:"client,omitempty"` // the program, where it is known
 	Times  int    `json:"times"`
 	Flag   string `json:"flag"`
@@ -31,6 +31,7 @@ const (
 const (
 	kindDenied   = "denied"
 	kindHostPort = "host-port"
+	kindSudo     = "sudo"
 )
 
 // missed adds hints for loopback ports that are open on the host.
@@ -42,6 +43,15 @@ func (a *account) missed(ports []uint16) {
 			n := strconv.Itoa(int(p))
 			a.hints = append(a.hints, hint{kindHostPort, "localhost:" + n, "", 1, "--host-port " + n})
 		}
+	}
+}
+
+// powerless adds a hint when the command called sudo in vain.
+func (a *account) powerless(called bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if called && len(a.hints) < maxHints {
+		a.hints = append(a.hints, hint{kindSudo, "", "sudo", 1, "sudo cachex run"})
 	}
 }
 
@@ -81,6 +91,8 @@ func (h hint) why() string {
 	switch h.Kind {
 	case kindDenied:
 		return "to let the command reach " + h.Host
+	case kindSudo:
+		return "the command called sudo, which has no power in a user namespace"
 	case kindHostPort:
 		return "the command found " + h.Host + " closed; it is open outside the sandbox"
 	}

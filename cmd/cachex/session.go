@@ -72,6 +72,7 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 		status = exitMiss
 	}
 	s.account.missed(state.Missed)
+	s.account.powerless(state.Sudo)
 	sum := summary{
 		Schema: reportSchema, Exit: status, Started: s.started.UTC(),
 		MS: time.Since(s.started).Milliseconds(), Sandbox: s.opts.kind(), Policy: string(o.mode),
