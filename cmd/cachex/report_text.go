@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/charmbracelet/lipgloss"
@@ -62,6 +63,9 @@ func writeText(out *os.File, s summary, a *account) {
 		fmt.Fprintf(&b, "%s\n", p.dim.Render(trafficLine(t)))
 	}
 	writePassed(&b, a.passed, p)
+	if slices.ContainsFunc(slices.Collect(maps.Keys(a.passed)), forbidden) {
+		fmt.Fprintf(&b, "%s %s: %s\n", p.title.Render("cachex: hint:"), s.Cache, ownerHint(s.Cache))
+	}
 	writeIncidents(&b, a, p, width)
 	for _, f := range s.Changed {
 		fmt.Fprintf(&b, "%s the build changed %s; the change stayed in the sandbox\n", p.warn.Render("note:"), f)
@@ -234,6 +238,12 @@ func shorten(s string, width int) string {
 			tail--
 		}
 	}
+}
+
+// forbidden tells that a part of the cache directory is not the user's to write to:
+// what root has left in it, most often.
+func forbidden(reason string) bool {
+	return strings.HasPrefix(reason, "could not be kept") && strings.Contains(reason, syscall.EACCES.Error())
 }
 
 // writePassed says why answers were not kept.

@@ -211,14 +211,22 @@ func cacheError(dir string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		hint = "make room on its disk, or " + hint
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+	case errors.Is(err, syscall.EROFS):
 		hint = "make it writable, read it as it is with --offline, or " + hint
+	case errors.Is(err, fs.ErrPermission) && !exists(dir):
+	case errors.Is(err, fs.ErrPermission):
+		hint = ownerHint(dir) + "; or read it as it is with --offline, or " + hint
 	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
 		err = errno // the path that it was noticed at says nothing more
 	}
 	return &exitError{fmt.Errorf("open the cache directory %s: %w", dir, err), exitInternal, hint}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // resolver answers the sandbox's questions for names.
