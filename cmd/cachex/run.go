@@ -81,8 +81,14 @@ With --sandbox=env nothing is made: the command is told of cachex as its proxy
 by HTTP_PROXY and the like, and of the certificates by SSL_CERT_FILE and others.
 That needs no rights and works on every system, but a program that heeds neither
 goes past the cache, also with --offline, and the report cannot know. "auto"
-takes it where the system allows no sandbox, and the report says why; not with
---offline, --allow, --deny or --publish, which a sandbox alone can hold.
+takes it where the system allows no sandbox, with a guard where the kernel has
+Landlock: ports below 1024 are closed then to what does not listen to variables.
+The report says why; not with --offline, --allow, --deny or --publish, which a
+sandbox alone can hold. "cachex doctor" tells what a system allows.
+
+With sudo cachex run, root makes the sandbox, and the command, its files and the
+cache are those of the user who called sudo. sudo works in the command then; in
+a sandbox that an ordinary user makes it has no power.
 
 When it has ended, a report on standard error says what came from the cache and
 what from the network.
