@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -20,7 +21,7 @@ import (
 // user's environment and umask; its ids change when the sandbox is made.
 func invoker() (*sandbox.User, error) {
 	id := os.Getenv("SUDO_UID")
-	if os.Geteuid() != 0 || id == "" {
+	if os.Geteuid() != 0 || id == "" || !bySudo() {
 		return nil, nil
 	}
 	who, err := user.LookupId(id)
@@ -95,27 +96,50 @@ func shellOf(uid string) string {
 	return ""
 }
 
+// bySudo tells whether it was sudo that started this program: a shell or script
+// that sudo started has its variables too, and what it runs is root's. A sudo that
+// has nothing to do at the end becomes its command, and is not there any more.
+func bySudo() bool {
+	parent := true
+	for status := range ancestors() {
+		if string(field(status, "Name")) == "sudo" {
+			return parent
+		}
+		parent = false
+	}
+	return true
+}
+
 // callersUmask is that of the process that called sudo, which adds its own; -1
 // when it cannot be told.
 func callersUmask() int {
-	pid := os.Getppid()
-	for pid > 1 {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for status := range ancestors() {
+		if string(field(status, "Name")) == "sudo" { // it may be two processes
+			continue
+		}
+		mask, err := strconv.ParseInt(string(field(status, "Umask")), 8, 32)
 		if err != nil {
 			return -1
 		}
-		if string(field(status, "Name")) != "sudo" {
-			mask, err := strconv.ParseInt(string(field(status, "Umask")), 8, 32)
-			if err != nil {
-				return -1
-			}
-			return int(mask)
-		}
-		if pid, err = strconv.Atoi(string(field(status, "PPid"))); err != nil {
-			return -1
-		}
+		return int(mask)
 	}
 	return -1
+}
+
+// ancestors are the processes above this one, the parent first, as /proc/PID/status
+// tells of them.
+func ancestors() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for pid := os.Getppid(); pid > 0; {
+			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			if err != nil || !yield(status) {
+				return
+			}
+			if pid, err = strconv.Atoi(string(field(status, "PPid"))); err != nil {
+				return
+			}
+		}
+	}
 }
 
 // field is one of /proc/PID/status (proc(5)).
