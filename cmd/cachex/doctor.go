@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/lipgloss"
 	"github.com/spf13/cobra"
 
 	"cachex/proxy/store"
@@ -166,10 +167,14 @@ func (d *diagnosis) addLadder(trials []sandbox.Trial) {
 			c.Fix = t.Refused.Hint
 		default:
 			c.Text = rungText(t.Rung) + tookText(t.Took)
+			var texts, fixes []string
 			for _, l := range t.Lacks {
+				texts = append(texts, fmt.Sprintf("%s (%s: %v)", lost(l.Part), l.Why.Step, l.Why.Err))
+				fixes = append(fixes, l.Why.Hint)
+			}
+			if len(texts) > 0 {
 				c.State = stateMissing
-				c.Text = fmt.Sprintf("%s (%s: %v)", lost(l.Part), l.Why.Step, l.Why.Err)
-				c.Fix = l.Why.Hint
+				c.Text, c.Fix = strings.Join(texts, "; "), strings.Join(fixes, "; ")
 			}
 			if d.Rung == "" {
 				d.Rung = t.Rung
@@ -182,7 +187,7 @@ func (d *diagnosis) addLadder(trials []sandbox.Trial) {
 		d.Checks = append(d.Checks, c)
 	}
 	if os.Geteuid() != 0 {
-		d.Checks = append(d.Checks, check{"sudo", stateNo, "sudo has no power in your commands", "for commands that call sudo: sudo cachex run"})
+		d.Checks = append(d.Checks, check{"sudo", stateNo, "has no power in your commands", "sudo cachex run, for commands that call it"})
 	}
 }
 
@@ -200,9 +205,9 @@ func rungText(r sandbox.Rung) string {
 	case sandbox.ByUser:
 		return "everything leads to cachex"
 	case sandbox.ByGuard:
-		return "variables lead to cachex; others fail below port 1024"
+		return "variables lead to cachex; others fail below 1024"
 	}
-	return "variables lead to cachex; what ignores them is not seen"
+	return "variables lead to cachex; others are not seen"
 }
 
 // addCache tells whether the directory can be used. Under sudo, this process is
@@ -217,7 +222,7 @@ func (d *diagnosis) addCache(dir string, sudo bool) bool {
 		dir = filepath.Join(base, "cachex")
 	}
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) && writableParent(dir) {
-		d.Checks = append(d.Checks, check{"cache", stateOK, dir + " (not there yet)", ""})
+		d.Checks = append(d.Checks, check{"cache", stateOK, "not there yet: " + dir, ""})
 		return true
 	}
 	s, err := store.Open(dir, sudo)
@@ -251,7 +256,7 @@ func (d *diagnosis) addProxy(getenv func(string) string) {
 // writeDiagnosis is the table: a line for each check, and one below it for what
 // helps.
 func writeDiagnosis(out *os.File, d diagnosis) error {
-	p := newPalette(out)
+	p, width := newPalette(out), widthOf(out)-doctorIndent
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s auto takes %q: %s\n", p.title.Render("cachex:"), d.Rung, taken(d))
 	for _, c := range d.Checks {
@@ -262,13 +267,39 @@ func writeDiagnosis(out *os.File, d diagnosis) error {
 		case stateNo:
 			state = p.dim
 		}
-		fmt.Fprintf(&b, "  %-8s %s %s\n", c.Name, state.Render(fmt.Sprintf("%-7s", c.State)), c.Text)
+		fmt.Fprintf(&b, "  %-8s%s ", c.Name, state.Render(fmt.Sprintf("%-7s", c.State)))
+		hang(&b, c.Text, width)
 		if c.Fix != "" {
-			fmt.Fprintf(&b, "  %-16s fix: %s\n", "", c.Fix)
+			b.WriteString(strings.Repeat(" ", doctorIndent))
+			hang(&b, "fix: "+c.Fix, width)
 		}
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// doctorIndent is where the third column begins.
+const doctorIndent = len("  network missing ")
+
+// hang writes a text whose further lines begin in the third column. A path or an
+// option stays whole.
+func hang(b *strings.Builder, text string, width int) {
+	used := 0
+	for _, word := range strings.Fields(text) {
+		n := lipgloss.Width(word)
+		switch {
+		case used == 0:
+		case used+1+n > width:
+			b.WriteString("\n" + strings.Repeat(" ", doctorIndent))
+			used = 0
+		default:
+			b.WriteByte(' ')
+			used++
+		}
+		b.WriteString(word)
+		used += n
+	}
+	b.WriteByte('\n')
 }
 
 // taken says in a word how good the best rung is.

@@ -44,13 +44,13 @@ func (s *session) unredirected(c net.Conn) (netip.AddrPort, error) {
 func lost(part sandbox.Part) string {
 	switch part {
 	case sandbox.Redirect:
-		return "only ports 80 and 443 led to cachex, others nowhere"
+		return "only ports 80 and 443 lead to cachex, others nowhere"
 	case sandbox.Processes:
-		return "the command saw the machine's processes"
+		return "the command sees the machine's processes"
 	case sandbox.Mounts:
-		return "the certificates were told of by variables alone"
+		return "variables alone tell of the certificates"
 	case sandbox.Privileges:
-		return "sudo had no power in the sandbox"
+		return "sudo has no power in the sandbox"
 	}
 	return string(part)
 }
@@ -59,7 +59,7 @@ func lost(part sandbox.Part) string {
 // with what helps.
 func writeLacks(w io.Writer, lacks []sandbox.Lack, p palette) {
 	for _, l := range lacks {
-		fmt.Fprintf(w, "%s %s (%s: %v)\n", p.warn.Render("note:"), lost(l.Part), l.Why.Step, l.Why.Err)
+		fmt.Fprintf(w, "%s %s\n  %s: %v\n", p.warn.Render("note:"), lost(l.Part), l.Why.Step, l.Why.Err)
 		if l.Why.Hint != "" {
 			fmt.Fprintf(w, "%s %s\n", p.title.Render("cachex: hint:"), l.Why.Hint)
 		}
