@@ -217,23 +217,13 @@ func TestActionAllowsTheSandbox(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRunner(t)
 			r.program("sudo", c.sudo+"\n")
-			r.program("cachex", c.cachex+"\n")
-			profile, err := os.ReadFile(filepath.Join(repository, "cmd/cachex/apparmor/cachex"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Mkdir(r.dir+"/bin/apparmor", 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(r.dir+"/bin/apparmor/cachex", profile, 0o644); err != nil {
-				t.Fatal(err)
-			}
+			r.program("cachex", "[ \"$*\" = 'doctor --apparmor' ] && exec echo profile\n"+c.cachex+"\n")
 			out, ok := r.run(step(t, "sandbox"), map[string]string{"DIRECTORY": r.dir + "/bin"})
 			if !ok || !strings.Contains(out, c.want) || strings.Count(out, "\n") != 1 {
 				t.Errorf("%v: %s, want %s", ok, out, c.want)
 			}
 			b, err := os.ReadFile(r.dir + "/temp/profile")
-			if c.want == "with an AppArmor profile" && !strings.Contains(string(b), "\nprofile cachex \""+r.dir+"/bin/cachex\" flags=(unconfined) {\n") {
+			if c.want == "with an AppArmor profile" && string(b) != "profile\n" {
 				t.Errorf("the profile is %s, %v", b, err)
 			}
 		})

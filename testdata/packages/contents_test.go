@@ -139,7 +139,7 @@ var (
 		"rpm": slices.Concat(everywhere, []string{"/usr/share/zsh/site-functions/_cachex", "/usr/share/licenses/cachex/LICENSE"}),
 		"apk": slices.Concat(everywhere, []string{"/usr/share/zsh/site-functions/_cachex", "/usr/share/licenses/cachex/LICENSE"}),
 		"tar.gz": {
-			"/cachex", "/LICENSE", "/LICENSES", `/README\.md`, "/apparmor/cachex", `/man/man1/cachex\.1`, `/man/man1/cachex-[a-z-]*\.1`,
+			"/cachex", "/LICENSE", "/LICENSES", `/README\.md`, `/man/man1/cachex\.1`, `/man/man1/cachex-[a-z-]*\.1`,
 			`/man/man7/cachex-[a-z-]*\.7`, "/completions/_cachex", `/completions/cachex\.(bash|fish|ps1)`,
 		},
 	}
