@@ -64,10 +64,6 @@ type pending struct {
 	used    time.Time
 }
 
-// maxMeta bounds the metadata of an answer: the text of an error in base64, and
-// the header of the largest answers.
-const maxMeta = 1 << 20
-
 // maxTail bounds what is read after the last entry: tar pads its archives with zeros.
 const maxTail = 1 << 20
 

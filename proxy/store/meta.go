@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -58,6 +59,10 @@ func metaName(k Key, variant string) string {
 	return metaDir + "/" + k.Name(variant) + metaExt
 }
 
+// maxMeta bounds the metadata of an answer: the text of an error in base64, and the
+// header of the largest answers, escaped.
+const maxMeta = 4 << 20
+
 var errDamaged = errors.New("its metadata is damaged")
 
 func (s *Store) readMeta(k Key, variant string) (*Meta, error) {
@@ -76,8 +81,12 @@ func (s *Store) readMetaFile(k Key, variant string) (*Meta, fs.FileInfo, error) 
 	if err != nil {
 		return nil, nil, err
 	}
+	if fi.Size() > maxMeta {
+		return nil, nil, errDamaged
+	}
 	var m Meta
-	if err := json.NewDecoder(f).Decode(&m); err != nil {
+	b := make([]byte, fi.Size())
+	if _, err := io.ReadFull(f, b); err != nil || json.Unmarshal(b, &m) != nil {
 		return nil, nil, errDamaged
 	}
 	// A case-insensitive file system or a hand-made copy can bring the
