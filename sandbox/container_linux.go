@@ -137,12 +137,15 @@ func (p *first) runContained(prepare Prepare) error {
 		return err
 	}
 	sockets.ready.Net, sockets.ready.Pid = namespaceOf("net"), namespaceOf("pid")
+	if err := p.mounts.beginContained(); err != nil { // before ContainerDir is removed outside
+		return err
+	}
 	if err := p.link.send(toParent{Ready: &sockets.ready}, sockets.fds...); err != nil {
 		return &StepError{Step: "hand the sockets out", Err: err}
 	}
 	sockets.close()
-	if err := p.mounts.prepareContained(); err != nil {
-		return err
+	if err := p.mounts.placeNames(); err != nil {
+		return &StepError{Step: "place the private name service files", Err: err}
 	}
 	m = toInit{}
 	streams, err := p.link.receive(&m)
@@ -247,29 +250,29 @@ func withoutMask(path string, do func() error) error {
 	return err
 }
 
-// prepareContained is prepare for the mounts of a container: those that the
-// engine has made stay.
-func (m *mounts) prepareContained() error {
+// beginContained is begin for the mounts of a container: those that the engine
+// has made stay.
+func (m *mounts) beginContained() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return &StepError{Step: "separate the mounts", Err: err}
+	}
+	// What this program came with is gone from here on, and may go outside.
+	for unix.Unmount(ContainerDir, unix.MNT_DETACH) == nil {
 	}
 	m.scratch = ContainerDir
 	if err := unix.Mount("cachex", m.scratch, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
 		return &StepError{Step: "mount a tmpfs", Err: err}
 	}
-	if err := m.placeNames(); err != nil {
-		return &StepError{Step: "place the private name service files", Err: err}
-	}
 	return nil
 }
 
-// finishContained places the trees and takes away what this program came with.
+// finishContained places the trees and takes the place for it all away.
 func (m *mounts) finishContained(trees []Tree) error {
 	if err := m.place(trees); err != nil {
 		return err
 	}
-	// The tmpfs, this program and the directory: until there is none.
-	for unix.Unmount(ContainerDir, unix.MNT_DETACH) == nil {
+	if err := unix.Unmount(m.scratch, unix.MNT_DETACH); err != nil {
+		return &StepError{Step: "detach the tmpfs", Err: err}
 	}
 	if err := os.Remove(ContainerDir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return &StepError{Step: "remove " + ContainerDir, Err: err}

@@ -2,15 +2,23 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/url"
 	"os"
+	"os/signal"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/term"
 
 	"cachex/ca"
 	"cachex/sandbox"
@@ -165,16 +173,43 @@ type containerRun struct {
 	service *podman.Service
 	image   podman.Image
 	box     *podman.Container
+	stop    context.CancelFunc
 }
 
-// prepareContainer is prepare for --image.
+// prepareContainer is prepare for --image. A signal ends it; the command's own
+// come later.
 func (s *session) prepareContainer() error {
 	if err := s.prepareProxy(); err != nil {
 		return err
 	}
 	k := &s.container
 	k.opts = &s.opts.container
-	ctx := context.Background()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	k.stop = func() { cancel(nil) }
+	got := make(chan os.Signal, 1)
+	signal.Notify(got, sandbox.Signals()...)
+	made := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case sig := <-got:
+			n, _ := sig.(syscall.Signal)
+			cancel(&exitError{fmt.Errorf("stopped by the signal %s", sig), exitSignal + int(n), ""})
+		case <-made:
+		}
+	})
+	err := s.makeContainer(ctx)
+	signal.Stop(got)
+	close(made)
+	watching.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func (s *session) makeContainer(ctx context.Context) error {
+	k := &s.container
 	var err error
 	if s.doors, err = publish(s.opts.publications); err != nil {
 		return err
@@ -182,16 +217,12 @@ func (s *session) prepareContainer() error {
 	if k.service, err = podman.Connect(ctx, os.Environ()); err != nil {
 		return err
 	}
-	if err := k.findImage(ctx); err != nil {
+	if err := s.findImage(ctx); err != nil {
 		return err
 	}
 	host, _ := os.Hostname() // "" is podman's choice
-	user := k.opts.user
-	if user == "" {
-		user = k.image.User
-	}
 	k.box, err = k.service.Run(ctx, podman.Config{
-		Image: k.image, User: user, Mounts: k.opts.mounts, Env: k.opts.variables, Hostname: host,
+		Image: k.image, User: k.user(), Mounts: k.opts.mounts, Env: k.opts.variables, Hostname: host,
 	}, s.network())
 	if err != nil {
 		return err
@@ -200,12 +231,78 @@ func (s *session) prepareContainer() error {
 	return nil
 }
 
-func (k *containerRun) findImage(ctx context.Context) error {
-	var ok bool
+// user is who the command is.
+func (k *containerRun) user() string {
+	if k.opts.user != "" {
+		return k.opts.user
+	}
+	return k.image.User
+}
+
+// findImage looks for the image, and pulls it where that is asked for.
+func (s *session) findImage(ctx context.Context) error {
+	k := &s.container
+	ok := false
 	var err error
-	k.image, ok, err = k.service.Image(ctx, k.opts.image)
-	if err == nil && !ok {
-		err = &exitError{fmt.Errorf("podman has no image %s", k.opts.image), exitInternal, "podman pull it first"}
+	if k.opts.pull == podman.PullMissing || k.opts.pull == podman.PullNever {
+		if k.image, ok, err = k.service.Image(ctx, k.opts.image); ok || err != nil {
+			return err
+		}
+		if k.opts.pull == podman.PullNever {
+			return &exitError{fmt.Errorf("podman has no image %s", k.opts.image), exitInternal, "leave out --pull never, or podman pull it"}
+		}
+	}
+	if err := s.pull(ctx); err != nil {
+		return err
+	}
+	if k.image, ok, err = k.service.Image(ctx, k.opts.image); err == nil && !ok {
+		err = fmt.Errorf("podman has no image %s after pulling it", k.opts.image)
+	}
+	return err
+}
+
+// pull gets the image through the cache: a service of this run's own, which has
+// the same images, is told of a proxy that is there for the pull alone. Whom the
+// command may reach is another matter.
+func (s *session) pull(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "cachex-pull-")
+	if err != nil {
+		return fmt.Errorf("make a directory for certificates: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	trust, err := s.authority.TrustFiles(dir, os.Environ())
+	if err != nil {
+		return fmt.Errorf("prepare the trust stores: %w", err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen for podman: %w", err)
+	}
+	p := s.newProxy()
+	p.Secret = rand.Text()
+	p.Destination = listenerAddress
+	at := &url.URL{Scheme: "http", Host: l.Addr().String(), User: url.UserPassword(proxyUser, p.Secret)}
+	env := buildEnvironment(os.Environ(), withProxy(trust.Env, os.Environ(), at))
+
+	serving, stop := context.WithCancel(context.Background())
+	var served sync.WaitGroup
+	served.Go(func() { p.Serve(serving, []net.Listener{l}) })
+	defer served.Wait()
+	defer stop()
+	service, err := podman.Start(ctx, env)
+	if err != nil {
+		return err
+	}
+	defer service.Close()
+	policy := s.container.opts.pull
+	var progress io.Writer = io.Discard
+	if term.IsTerminal(int(s.io.err.Fd())) {
+		progress = s.io.err
+	}
+	err = service.Pull(ctx, s.container.opts.image, policy, progress)
+	if err != nil && s.opts.offline {
+		return &exitError{fmt.Errorf("the image %s is not all in the cache", s.container.opts.image), exitInternal,
+			"run once without --offline, or podman pull it"}
 	}
 	return err
 }
@@ -215,10 +312,6 @@ func (k *containerRun) fill(c *sandbox.Config, authority *ca.Authority) {
 	if k.box == nil {
 		return
 	}
-	user := k.opts.user
-	if user == "" {
-		user = k.image.User
-	}
 	c.Path, c.Env, c.Trees = "", nil, nil
 	if term, ok := os.LookupEnv("TERM"); ok {
 		c.Env = append(c.Env, "TERM="+term)
@@ -226,7 +319,7 @@ func (k *containerRun) fill(c *sandbox.Config, authority *ca.Authority) {
 	for name, value := range k.opts.variables {
 		c.Env = append(c.Env, name+"="+value)
 	}
-	c.Container = &sandbox.Container{User: user, Dir: k.opts.workdir, Data: authority.PEM(), Terminal: true}
+	c.Container = &sandbox.Container{User: k.user(), Dir: k.opts.workdir, Data: authority.PEM(), Terminal: true}
 }
 
 // trustInside tells in the container what its command must see.
@@ -239,8 +332,22 @@ func trustInside(authority []byte, env []string) ([]sandbox.Tree, []string, erro
 	if err != nil {
 		return nil, nil, err
 	}
+	if !slices.ContainsFunc(t.Env, func(kv string) bool { return strings.HasPrefix(kv, "SSL_CERT_FILE=") }) {
+		// An image without any place for one. What is on /dev is in no image.
+		if err := os.Mkdir(bareTrust, 0o755); err != nil {
+			return nil, nil, err
+		}
+		files, err := a.TrustFiles(bareTrust, env)
+		if err != nil {
+			return nil, nil, err
+		}
+		t.Env = append(t.Env, files.Env...)
+	}
 	return trees(t.Trees), buildEnvironment(env, t.Env), nil
 }
+
+// bareTrust has the bundle in a container whose image has no place for one.
+const bareTrust = "/dev/cachex"
 
 // startError is that of a command in the container, if it is in one.
 func (k *containerRun) startError(name string, err error) error {
@@ -260,6 +367,9 @@ func (k *containerRun) startError(name string, err error) error {
 }
 
 func (k *containerRun) close() {
+	if k.stop != nil {
+		k.stop()
+	}
 	k.box.Close()
 	k.service.Close()
 }

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -21,6 +22,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/google/go-containerregistry/pkg/registry"
 )
 
 // origin is every server of the world, behind the proxy that the host's
@@ -35,11 +38,13 @@ import (
 //	/cut/PATH        PATH, whose connection breaks off in the middle
 //	/PATH            PATH.document, where PATH is a folder
 //	/echo            answers a POST with its body
+//	/v2/…            a registry of images, which has what a test has pushed
 type origin struct {
 	www, bundle string
 	listener    net.Listener
 	server      *http.Server
 	cert        tls.Certificate
+	images      http.Handler
 
 	mu       sync.Mutex
 	down     bool
@@ -48,7 +53,7 @@ type origin struct {
 }
 
 func startOrigin(dir string) (*origin, error) {
-	o := &origin{www: filepath.Join(dir, "www"), bundle: filepath.Join(dir, "origin.pem"), conns: map[net.Conn]bool{}}
+	o := &origin{images: registry.New(registry.Logger(log.New(io.Discard, "", 0))), www: filepath.Join(dir, "www"), bundle: filepath.Join(dir, "origin.pem"), conns: map[net.Conn]bool{}}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -163,6 +168,9 @@ func (o *origin) document(w http.ResponseWriter, r *http.Request, host string) {
 		return
 	}
 	switch kind {
+	case "v2":
+		o.images.ServeHTTP(w, r)
+		return
 	case "moved":
 		http.Redirect(w, r, "/"+rest, http.StatusFound)
 		return

@@ -184,25 +184,30 @@ func (s *session) prepareProxy() error {
 		}
 	}
 	s.names = s.resolver()
+	s.proxy = s.newProxy()
+	s.proxy.Destination = sandbox.OriginalDst
+	s.proxy.Reach = s.opts.reach
+	s.proxy.Local = s.local
+	s.proxy.Name = s.names.Name
+	s.proxy.Client = func(c net.Conn) string { return s.box.Client(c) }
+	return nil
+}
+
+// newProxy is a proxy before it is said how connections come to it.
+func (s *session) newProxy() *proxy.Proxy {
 	// Reading all roots takes milliseconds that a run without a miss can save.
 	roots := sync.OnceValues(func() (*x509.CertPool, error) { return ca.Roots(os.Environ()) })
-	s.proxy = &proxy.Proxy{
+	return &proxy.Proxy{
 		Store:       s.store,
 		Policy:      s.opts.mode,
 		Offline:     s.opts.offline,
-		Reach:       s.opts.reach,
 		Upstream:    proxy.NewTransport(roots),
 		Connect:     proxy.NewConnect(roots),
 		Passthrough: s.opts.passedThrough,
 		Roots:       roots,
 		Certificate: s.authority.Certificate,
-		Destination: sandbox.OriginalDst,
-		Local:       s.local,
-		Name:        s.names.Name,
-		Client:      func(c net.Conn) string { return s.box.Client(c) },
 		Record:      s.account.record,
 	}
-	return nil
 }
 
 // cacheError says why a directory can't be the cache.

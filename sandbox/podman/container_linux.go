@@ -71,7 +71,10 @@ func (k *Container) run(ctx context.Context, c Config, n sandbox.Network) error 
 	if err != nil {
 		return err
 	}
-	k.Sandbox, err = sandbox.Adopt(ctx, conn, n)
+	if k.Sandbox, err = sandbox.Adopt(ctx, conn, n); err == nil {
+		// What is mounted stays mounted. Nothing is left of it if cachex is killed.
+		os.RemoveAll(k.dir)
+	}
 	return err
 }
 
@@ -127,6 +130,9 @@ func (s *Service) userNamespace(user string) namespace {
 func (k *Container) start(ctx context.Context, d spec) error {
 	var errs error
 	for range 4 {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		err := k.try(ctx, d)
 		if err == nil {
 			return nil
@@ -143,6 +149,8 @@ func (k *Container) start(ctx context.Context, d spec) error {
 }
 
 func (k *Container) try(ctx context.Context, d spec) error {
+	// Never given up half-way: what podman has begun has no name yet.
+	ctx = context.WithoutCancel(ctx)
 	var c created
 	if err := k.service.call(ctx, "POST", "/containers/create", nil, d, &c); err != nil {
 		return startError("create the container", err)
@@ -201,17 +209,20 @@ func limits(bound uint64) []rlimit {
 
 // accept waits for the container's first process, or for its early end.
 func (k *Container) accept(ctx context.Context, l *net.UnixListener) (*net.UnixConn, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	waiting, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		// An answer, also that there is no such container any more, is its end.
-		_ = k.service.call(ctx, "POST", "/containers/%s/wait", url.Values{"condition": {"stopped"}}, nil, nil, k.id)
+		_ = k.service.call(waiting, "POST", "/containers/%s/wait", url.Values{"condition": {"stopped"}}, nil, nil, k.id)
 		l.SetDeadline(time.Unix(1, 0))
 	}()
 	conn, err := l.AcceptUnix()
 	cancel()
 	<-ended
+	if ctx.Err() != nil && conn == nil {
+		return nil, context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, &Error{Step: "start the container", Err: errors.New("its first process ended early"),
 			Hint: "podman logs and podman events may say more"}

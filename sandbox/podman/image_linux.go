@@ -59,7 +59,7 @@ func pullError(name string, err error) error {
 	switch {
 	case strings.Contains(text, "short-name"):
 		e.Hint = "write the image with its registry, REGISTRY/NAME:TAG, or name one in registries.conf"
-	case strings.Contains(text, "manifest unknown"), strings.Contains(text, "not found"):
+	case strings.Contains(text, "manifest unknown"), strings.Contains(text, "name unknown"), strings.Contains(text, "not found"):
 		e.Hint = "the registry has no such image; look at its name and tag"
 	case strings.Contains(text, "unauthorized"), strings.Contains(text, "authentication required"), strings.Contains(text, "denied"):
 		e.Hint = "log in with podman login, or look at the image's name"

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/containers/podman/v4/pkg/bindings"
 	"golang.org/x/sys/unix"
@@ -138,8 +139,14 @@ type ownService struct {
 
 // socketScript makes podman take a socket that is open already, as systemd hands
 // one over (sd_listen_fds(3)): whoever connects waits until it answers, and need
-// not ask again and again.
-const socketScript = `LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"`
+// not ask again and again. The shell stays, for cachex may be killed: it gets a
+// signal then, ends podman and removes the directory. (The first wait ends with the
+// signal.)
+const socketScript = `dir=$1; shift
+sh -c 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"' sh "$@" &
+trap "kill $!" TERM
+wait $!; wait $!
+rm -rf "$dir"`
 
 func startService(env []string) (*ownService, error) {
 	path, err := exec.LookPath("podman")
@@ -166,13 +173,14 @@ func startService(env []string) (*ownService, error) {
 		return fail("open the service's socket", err)
 	}
 	defer f.Close()
-	o.cmd = exec.Command("/bin/sh", "-c", socketScript, "sh", path, "system", "service", "--time=0")
+	o.cmd = exec.Command("/bin/sh", "-c", socketScript, "sh", o.dir, path, "system", "service", "--time=0")
 	o.cmd.Env = env
 	o.cmd.ExtraFiles = []*os.File{f}
 	o.cmd.Stdout, o.cmd.Stderr = &o.said, &o.said
 	// Of its own group: a Ctrl-C is for the command, and the service must be there
 	// to remove the container.
 	o.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
+	o.cmd.WaitDelay = time.Second // others may have the streams that it had
 	if err := o.cmd.Start(); err != nil {
 		return fail("start the service", err)
 	}
@@ -203,7 +211,7 @@ func (o *ownService) stop() {
 	o.once.Do(func() {
 		o.cmd.Process.Signal(syscall.SIGTERM) // fails when it has ended
 		<-o.ended
-		os.RemoveAll(o.dir)
+		os.RemoveAll(o.dir) // if the shell was killed
 	})
 }
 
