@@ -122,6 +122,11 @@ func (s *Service) userNamespace(user string) namespace {
 	if gid == "" {
 		gid = uid
 	}
+	for _, id := range []string{uid, gid} {
+		if _, err := strconv.ParseUint(id, 10, 31); err != nil {
+			return namespace{} // a name, whose number only the container knows
+		}
+	}
 	return namespace{Mode: "keep-id", Value: "uid=" + uid + ",gid=" + gid}
 }
 

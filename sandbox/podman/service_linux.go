@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -174,7 +175,10 @@ func startService(env []string) (*ownService, error) {
 	}
 	defer f.Close()
 	o.cmd = exec.Command("/bin/sh", "-c", socketScript, "sh", o.dir, path, "system", "service", "--time=0")
-	o.cmd.Env = env
+	// With either, empty or not, podman is a client and serves nothing.
+	o.cmd.Env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		return strings.HasPrefix(kv, "CONTAINER_HOST=") || strings.HasPrefix(kv, "CONTAINER_CONNECTION=")
+	})
 	o.cmd.ExtraFiles = []*os.File{f}
 	o.cmd.Stdout, o.cmd.Stderr = &o.said, &o.said
 	// Of its own group: a Ctrl-C is for the command, and the service must be there
