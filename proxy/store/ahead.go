@@ -8,8 +8,8 @@ import (
 
 // Most of a walk is waiting for the kernel to look names up. So the folders that
 // come next are looked through by some goroutines at once, while what they found
-// is visited by one, in order. Of 10^6 documents in 2*10^5 folders that takes half
-// the time on two processors.
+// is visited by one, in order. Sizes of 10^5 documents in 2*10^4 folders took 4.7 to
+// 7.6 s on two busy processors, and 9.1 to 16.1 s one folder after the other.
 
 // aheadItems bounds what is remembered of a folder that is looked into ahead. A
 // larger one is listed alone, and looked through when it is its turn.
