@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -84,7 +85,7 @@ func (s *Sandbox) spawn(name string, way *syscall.SysProcAttr) error {
 	defer null.Close()
 
 	s.init, err = os.StartProcess("/proc/self/exe", []string{name, strconv.Itoa(theirs)}, &os.ProcAttr{
-		Env:   []string{},
+		Env:   runtimeSettings(os.Environ()),
 		Files: []*os.File{null, null, os.Stderr},
 		Sys:   way,
 	})
@@ -93,6 +94,18 @@ func (s *Sandbox) spawn(name string, way *syscall.SysProcAttr) error {
 		return refusedNamespaces(err)
 	}
 	return nil
+}
+
+// runtimeSettings are those of Go's own runtime, which init needs nothing beside:
+// what somebody looks for in this program is often there.
+func runtimeSettings(env []string) []string {
+	settings := []string{}
+	for _, kv := range env {
+		if name, _, _ := strings.Cut(kv, "="); name == "GODEBUG" || name == "GOTRACEBACK" || name == "GORACE" {
+			settings = append(settings, kv)
+		}
+	}
+	return settings
 }
 
 // namespaceOf names a namespace of this process, such as "net:[4026531840]".
