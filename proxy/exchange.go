@@ -22,11 +22,6 @@ const (
 	Error       Outcome = "error"       // upstream failed
 )
 
-// Outcomes lists all outcomes in the order of reports.
-func Outcomes() []Outcome {
-	return []Outcome{Hit, Revalidated, Stale, Miss, Pass, Tunnel, Refused, Error}
-}
-
 // Exchange is what happened to one request. It holds no secrets.
 type Exchange struct {
 	Method  string

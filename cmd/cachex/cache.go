@@ -78,7 +78,7 @@ func (o *cacheCommand) command(c *cobra.Command, args cobra.PositionalArgs, run 
 	c.RunE = func(c *cobra.Command, args []string) error {
 		err := fromEnvironment(c.Flags(), os.Getenv)
 		if err == nil {
-			err = o.findDirectory()
+			o.dir, err = cacheDirectory(o.dir)
 		}
 		if err == nil {
 			err = run(args)
@@ -92,17 +92,16 @@ func (o *cacheCommand) command(c *cobra.Command, args cobra.PositionalArgs, run 
 	return c
 }
 
-func (o *cacheCommand) findDirectory() error {
-	if o.dir == "" {
-		dir, err := os.UserCacheDir()
-		if err != nil {
-			return fmt.Errorf("no cache directory: %w; name one with --cache", err)
-		}
-		o.dir = filepath.Join(dir, "cachex")
+// cacheDirectory is the one that --cache names, else the user's.
+func cacheDirectory(named string) (string, error) {
+	if named != "" {
+		return filepath.Abs(named)
 	}
-	var err error
-	o.dir, err = filepath.Abs(o.dir)
-	return err
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no cache directory: %w; name one with --cache", err)
+	}
+	return filepath.Abs(filepath.Join(dir, "cachex"))
 }
 
 // read opens a directory that is there, to be looked at alone.
@@ -114,6 +113,14 @@ func (o *cacheCommand) change() (*store.Store, error) {
 		return nil, err
 	}
 	return o.create()
+}
+
+// changeUnless opens a directory that is there, to be changed if it is no dry run.
+func (o *cacheCommand) changeUnless(dry bool) (*store.Store, error) {
+	if dry {
+		return o.read()
+	}
+	return o.change()
 }
 
 // create opens a directory to be changed, and makes it when it is missing.

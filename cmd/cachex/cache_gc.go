@@ -63,11 +63,7 @@ func (o *cacheGC) run() error {
 			return &usageError{err: fmt.Errorf("--unused-for %w", err)}
 		}
 	}
-	open := o.change
-	if o.dry {
-		open = o.read
-	}
-	s, err := open()
+	s, err := o.changeUnless(o.dry)
 	if err != nil {
 		return err
 	}

@@ -99,9 +99,11 @@ func (o *cacheCommand) completeURL(_ *cobra.Command, args []string, typed string
 	if o.dir == "" {
 		o.dir = os.Getenv("CACHEX_CACHE")
 	}
-	if len(args) > 0 || o.findDirectory() != nil {
+	dir, err := cacheDirectory(o.dir)
+	if len(args) > 0 || err != nil {
 		return nil, directive
 	}
+	o.dir = dir
 	scheme, rest, ok := strings.Cut(typed, "://")
 	if !ok {
 		scheme, rest = "https", typed

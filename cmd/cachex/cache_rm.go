@@ -40,11 +40,7 @@ func (o *cacheRm) run(args []string) error {
 		}
 		globs = append(globs, g)
 	}
-	open := o.change
-	if o.dry {
-		open = o.read
-	}
-	s, err := open()
+	s, err := o.changeUnless(o.dry)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -213,13 +212,10 @@ func rungText(r sandbox.Rung) string {
 // addCache tells whether the directory can be used. Under sudo, this process is
 // root, who leaves nothing in a user's directory.
 func (d *diagnosis) addCache(dir string, sudo bool) bool {
-	if dir == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			d.Checks = append(d.Checks, check{"cache", stateNo, err.Error(), "name a directory with --cache"})
-			return false
-		}
-		dir = filepath.Join(base, "cachex")
+	dir, err := cacheDirectory(dir)
+	if err != nil {
+		d.Checks = append(d.Checks, check{"cache", stateNo, err.Error(), "name a directory with --cache"})
+		return false
 	}
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) && writableParent(dir) {
 		d.Checks = append(d.Checks, check{"cache", stateOK, "not there yet: " + dir, ""})

@@ -196,14 +196,7 @@ func (o *runOptions) check() error {
 	if err := o.checkSandbox(); err != nil {
 		return err
 	}
-	if o.cache == "" {
-		dir, err := os.UserCacheDir()
-		if err != nil {
-			return fmt.Errorf("no cache directory: %w; name one with --cache", err)
-		}
-		o.cache = filepath.Join(dir, "cachex")
-	}
-	o.cache, err = filepath.Abs(o.cache)
+	o.cache, err = cacheDirectory(o.cache)
 	return err
 }
 

@@ -27,9 +27,6 @@ func Connect(context.Context, []string) (*Service, error) { return nil, errLinux
 // Start fails as Connect does.
 func Start(context.Context, []string) (*Service, error) { return nil, errLinux }
 
-// Own is false.
-func (*Service) Own() bool { return false }
-
 // Image fails as Connect does.
 func (*Service) Image(context.Context, string) (Image, bool, error) { return Image{}, false, errLinux }
 

@@ -104,9 +104,6 @@ func peer(c *net.UnixConn) (cred *unix.Ucred, err error) {
 	return cred, errors.Join(failed, err)
 }
 
-// Own tells whether the service is one that Start has started.
-func (s *Service) Own() bool { return s.own != nil }
-
 // Close ends the service if it is an own one.
 func (s *Service) Close() {
 	if s == nil {
