@@ -9,6 +9,9 @@ import (
 
 // serveCached answers a request that may be answered from the store.
 func (p *Proxy) serveCached(w http.ResponseWriter, q *query) {
+	if p.refuseUnnamed(w, q) || p.servePinned(w, q) {
+		return
+	}
 	// More than one round is needed only when another process, or another
 	// request, has stored the answer meanwhile, or is about to.
 	for {
@@ -99,7 +102,7 @@ func (p *Proxy) serveFetched(w http.ResponseWriter, q *query, a asked) bool {
 		if q.standIn(w, "upstream failed: "+f.err.Error()) {
 			return true
 		}
-		q.x.finish(Error, f.err.Error(), upstreamError(w, q.url, f.err))
+		q.x.finish(Error, f.err.Error(), upstreamError(w, q, f.err))
 		return true
 	}
 	closeEntry(a.old)
@@ -162,6 +165,7 @@ func (p *Proxy) serveRevalidated(w http.ResponseWriter, q *query) bool {
 
 // serveNotCached is the answer to only-if-cached (RFC 9111 section 5.2.1.7).
 func (p *Proxy) serveNotCached(w http.ResponseWriter, q *query) {
+	q.own = true
 	mark(w.Header(), fwdMiss+"; detail=only-if-cached")
 	http.Error(w, "cachex: not in the cache, and the client wants nothing else", http.StatusGatewayTimeout)
 	q.x.finish(Refused, "only-if-cached", http.StatusGatewayTimeout)

@@ -36,8 +36,13 @@ type Exchange struct {
 	Took    time.Duration
 	// Saved is how much longer the answer took when it was fetched.
 	Saved time.Duration
-	// Denied tells that Reach was why it was refused.
-	Denied bool
+	// Denied tells that Reach was why it was refused, Frozen that the lock was.
+	Denied, Frozen bool
+	// Expected is the digest that the lock names, where another one, SHA256, was
+	// refused.
+	Expected string
+	// Accept is the request's field of that name where the answer depends on it.
+	Accept string
 	// Obstacle is why the host's TLS could not be opened; "" when it could.
 	Obstacle Obstacle
 	// Client is the program that sent the request, "" when not known. It is
@@ -52,6 +57,8 @@ type exchange struct {
 	bytes   int64
 	network int64
 	fetched time.Duration // what the answer cost when it was fetched
+	late    bool          // it is not over when it is finished: see gate
+	over    bool
 }
 
 func (p *Proxy) begin(method, rawURL string) *exchange {
@@ -72,7 +79,13 @@ func (x *exchange) finish(o Outcome, reason string, status int) {
 	if (o == Error || refusesClient(status)) && x.ex.Obstacle == "" {
 		x.ex.Obstacle = x.p.obstacleOf(x.ex.URL)
 	}
-	if x.p.Record != nil {
+	x.over = true
+	x.record()
+}
+
+// record tells of an exchange that is over.
+func (x *exchange) record() {
+	if x.p.Record != nil && x.over && !x.late {
 		x.p.Record(x.ex)
 	}
 }

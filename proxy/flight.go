@@ -145,7 +145,7 @@ func (p *Proxy) join(q *query, a asked) (*flight, bool) {
 		p.flights.byKey = map[flightKey]*flight{}
 	}
 	p.flights.byKey[id] = f
-	want := fetch{req: p.outgoing(withInterim(f.ctx, f.interim), q), url: q.url, post: q.body != nil, base: q.base, variant: a.variant, sha256: q.sha256}
+	want := fetch{req: p.outgoing(withInterim(f.ctx, f.interim), q), url: q.url, post: q.body != nil, base: q.base, variant: a.variant, sha256: q.sha256, named: q.named}
 	if a.old != nil {
 		want.old, want.standby = &a.old.Meta, a.use.Standby
 	}

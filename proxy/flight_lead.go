@@ -19,6 +19,7 @@ type fetch struct {
 	base    string // the main variant
 	variant string
 	sha256  string      // of query
+	named   string      // of query
 	old     *store.Meta // of the stale answer, nil without
 	standby bool        // old may stand in when upstream fails
 	lock    *store.Lock

@@ -40,6 +40,7 @@ func (p *Proxy) serveGit(w http.ResponseWriter, q *query) bool {
 		p.serveInfoRefs(w, q)
 	case service == "git-receive-pack":
 		p.beforePush(w, q)
+		q.soft = true
 		p.pass(w, q, "git push")
 	case q.r.Method == http.MethodPost && strings.HasSuffix(q.url.Path, receivePack):
 		p.servePush(w, q)
@@ -125,7 +126,7 @@ func (p *Proxy) serveInfoRefs(w http.ResponseWriter, q *query) {
 		return repo.Advertisement(version, fetched)
 	}
 	const kind = "application/x-git-upload-pack-advertisement"
-	if p.Offline && version != 2 && p.serveMirrored(w, q, kind, "", func() ([]byte, error) { return answer(true) }) {
+	if p.Offline && p.Frozen == nil && version != 2 && p.serveMirrored(w, q, kind, "", func() ([]byte, error) { return answer(true) }) {
 		return
 	}
 	q.instead = func(w http.ResponseWriter, why string) bool {
@@ -142,7 +143,7 @@ func (p *Proxy) serveInfoRefs(w http.ResponseWriter, q *query) {
 
 // serveLsRefs answers which refs there are, in protocol 2.
 func (p *Proxy) serveLsRefs(w http.ResponseWriter, q *query, repo *mirror.Repository, asked mirror.Question) {
-	if p.Offline && p.serveMirrored(w, q, uploadPackResult, "", func() ([]byte, error) { return repo.LsRefs(asked, true) }) {
+	if p.Offline && p.Frozen == nil && p.serveMirrored(w, q, uploadPackResult, "", func() ([]byte, error) { return repo.LsRefs(asked, true) }) {
 		return
 	}
 	q.instead = func(w http.ResponseWriter, why string) bool {

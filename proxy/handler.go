@@ -37,9 +37,22 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := p.newQuery(r, u)
+	q.exempt = policy.AboutMachine(u, r.Header)
+	q.soft = isUpgrade(r) || r.Method != http.MethodGet && r.Method != http.MethodHead
+	if p.locked() {
+		g := p.gated(w, q)
+		defer g.close()
+		w = g
+	}
+	p.answer(w, q)
+}
+
+// answer finds out what a request is, and has it answered.
+func (p *Proxy) answer(w http.ResponseWriter, q *query) {
+	r, u := q.r, q.url
 	switch {
 	case p.refuseDenied(w, q):
-	case policy.AboutMachine(u, r.Header):
+	case q.exempt:
 		p.pass(w, q, "about this machine alone")
 	case isUpgrade(r):
 		p.pass(w, q, "upgrade to "+r.Header.Get("Upgrade"))

@@ -79,7 +79,7 @@ func (p *Proxy) serveNotedOrFail(w http.ResponseWriter, q *query, variant string
 			return
 		}
 	}
-	q.x.finish(Error, err.Error(), upstreamError(w, q.url, err))
+	q.x.finish(Error, err.Error(), upstreamError(w, q, err))
 }
 
 // takeHead serves the answer to a HEAD, updates what is kept by it (RFC 9111

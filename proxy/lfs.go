@@ -81,6 +81,7 @@ func (p *Proxy) serveLFS(w http.ResponseWriter, q *query) bool {
 		}
 	case http.MethodGet:
 		if strings.HasSuffix(q.url.Path, lfsLocks) {
+			q.soft = true
 			p.pass(w, q, "LFS locks")
 			return true
 		}
@@ -108,6 +109,9 @@ func (p *Proxy) serveBatch(w http.ResponseWriter, q *query) {
 		p.pass(w, q, "LFS batch other than of downloads")
 		return
 	}
+	if p.refuseUnnamed(w, q) {
+		return
+	}
 	if p.Offline {
 		p.serveKeptBatch(w, q, asked)
 		return
@@ -132,7 +136,7 @@ func (p *Proxy) serveBatch(w http.ResponseWriter, q *query) {
 		return
 	}
 	if err != nil {
-		q.x.finish(Error, why, upstreamError(w, q.url, err))
+		q.x.finish(Error, why, upstreamError(w, q, err))
 		return
 	}
 	p.relayBatch(w, q, resp, requested)
@@ -143,7 +147,7 @@ func (p *Proxy) serveBatch(w http.ResponseWriter, q *query) {
 func (p *Proxy) relayBatch(w http.ResponseWriter, q *query, resp *http.Response, requested time.Time) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBatch+1))
 	if err != nil {
-		q.x.finish(Error, err.Error(), upstreamError(w, q.url, err))
+		q.x.finish(Error, err.Error(), upstreamError(w, q, err))
 		return
 	}
 	var answer lfsResponse
@@ -265,7 +269,7 @@ func (p *Proxy) serveKeptBatch(w http.ResponseWriter, q *query, asked lfsRequest
 func (p *Proxy) sendBatch(w http.ResponseWriter, q *query, objects []lfsObject, o Outcome, reason string) {
 	b, err := json.Marshal(lfsResponse{Transfer: "basic", Objects: objects, HashAlgo: "sha256"})
 	if err != nil {
-		q.x.finish(Error, err.Error(), upstreamError(w, q.url, err))
+		q.x.finish(Error, err.Error(), upstreamError(w, q, err))
 		return
 	}
 	w.Header().Set("Content-Type", lfsType)

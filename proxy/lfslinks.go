@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -92,7 +93,10 @@ func (l *lfsLinks) find(p *Proxy, q *query) (lfsLink, bool) {
 
 // serveObject answers for a link. What a redirect leads to is the same object.
 func (p *Proxy) serveObject(w http.ResponseWriter, q *query, link lfsLink) {
-	q.key, q.base, q.sha256 = link.key, link.base, link.oid
+	q.key, q.base, q.sha256, q.auth = link.key, link.base, link.oid, Private(link.base)
+	if p.refuseUnnamed(w, q) {
+		return
+	}
 	if e, ok := p.keptObject(q, q.key, link.oid); ok {
 		p.serveEntry(w, q, e, Hit, policy.Use{Fresh: true, Reason: "artifact: LFS object", Age: -1})
 		return
@@ -105,7 +109,7 @@ func (p *Proxy) serveObject(w http.ResponseWriter, q *query, link lfsLink) {
 func (want *fetch) digests(answer http.Header, coded bool) []policy.Digest {
 	all := policy.Digests(want.url, answer, coded)
 	if sum, err := hex.DecodeString(want.sha256); err == nil && want.sha256 != "" {
-		all = append(all, policy.Digest{Algorithms: []string{"sha256"}, Sum: sum, Where: "batch"})
+		all = append(all, policy.Digest{Algorithms: []string{"sha256"}, Sum: sum, Where: cmp.Or(want.named, "batch")})
 	}
 	return all
 }

@@ -75,7 +75,7 @@ func (p *Proxy) fetchPart(w http.ResponseWriter, q *query, variant string) bool 
 	m := store.PartsMeta{Meta: store.Meta{URL: q.key.URL(q.url.Scheme), Requested: p.now()}}
 	resp, err := p.fetch(req, maxTries)
 	if err != nil {
-		q.x.finish(Error, err.Error(), upstreamError(w, q.url, err))
+		q.x.finish(Error, err.Error(), upstreamError(w, q, err))
 		return true
 	}
 	defer resp.Body.Close()

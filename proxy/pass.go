@@ -25,6 +25,9 @@ const flushInterval = 10 * time.Millisecond
 // pass sends a request on as it is and the answer back as it comes.
 func (p *Proxy) pass(w http.ResponseWriter, q *query, reason string) {
 	x := q.x
+	if p.refuseUnnamed(w, q) {
+		return
+	}
 	if p.Offline {
 		p.refuse(w, q, "offline: "+reason)
 		return
@@ -63,7 +66,7 @@ func (p *Proxy) pass(w http.ResponseWriter, q *query, reason string) {
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			outcome, reason = Error, err.Error()
-			status = upstreamError(w, q.url, err)
+			status = upstreamError(w, q, err)
 		},
 	}
 	defer func() {
@@ -122,7 +125,8 @@ func (m *meter) Read(p []byte) (int, error) {
 func (m *meter) Close() error { return m.r.Close() }
 
 // upstreamError answers for an upstream that failed, and says what failed.
-func upstreamError(w http.ResponseWriter, u *url.URL, err error) int {
+func upstreamError(w http.ResponseWriter, q *query, err error) int {
+	q.own = true
 	status := http.StatusBadGateway
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, os.ErrDeadlineExceeded) {
@@ -130,7 +134,7 @@ func upstreamError(w http.ResponseWriter, u *url.URL, err error) int {
 	}
 	mark(w.Header(), fwdMiss+"; detail=upstream-failed")
 	w.Header().Set("X-Cachex", "error")
-	http.Error(w, fmt.Sprintf("cachex: could not fetch %s: %v", policy.Unsigned(u), err), status)
+	http.Error(w, fmt.Sprintf("cachex: could not fetch %s: %v", policy.Unsigned(q.url), err), status)
 	return status
 }
 
@@ -138,6 +142,8 @@ func upstreamError(w http.ResponseWriter, u *url.URL, err error) int {
 // which clients neither retry nor resolve differently (ECOSYSTEMS.md 2.6), but
 // for Nix, which takes it for "not in this cache".
 func (p *Proxy) refuse(w http.ResponseWriter, q *query, reason string) {
+	q.own = true
+	q.x.ex.Accept = acceptOf(q)
 	status := http.StatusForbidden
 	if len(q.url.Path) > 8 && q.url.Path[len(q.url.Path)-8:] == ".narinfo" {
 		status = http.StatusUnavailableForLegalReasons
@@ -146,7 +152,10 @@ func (p *Proxy) refuse(w http.ResponseWriter, q *query, reason string) {
 	w.Header().Set("X-Cachex", "refused")
 	u := policy.Unsigned(q.url).String()
 	advice := "Run the command once without --offline to add it to the cache."
-	if q.x.ex.Denied {
+	switch {
+	case q.x.ex.Frozen:
+		advice = "With --lock and without --frozen the command records what it receives."
+	case q.x.ex.Denied:
 		advice = "The flags --allow and --deny of cachex run say which hosts may be reached."
 	}
 	http.Error(w, fmt.Sprintf("cachex: refused (%s): %s %s\n%s", reason, q.r.Method, u, advice), status)

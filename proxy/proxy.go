@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"cachex/proxy/lock"
 	"cachex/proxy/policy"
 	"cachex/proxy/store"
 )
@@ -35,6 +36,12 @@ type Proxy struct {
 	// Reach says which hosts may be reached. What is kept from others is not
 	// served either.
 	Reach Reach
+	// Lock collects what clients receive. nil collects nothing.
+	Lock *lock.Recorder
+	// Frozen names all that clients may receive: any other request is refused, and
+	// so are bytes that differ, before the last of them is sent. nil lets all
+	// through. It must not change.
+	Frozen *lock.File
 	// Upstream sends requests on; see NewTransport.
 	Upstream http.RoundTripper
 	// Dial opens connections for what is not HTTP. nil is a net.Dialer.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"cachex/proxy/lock"
 	"cachex/proxy/policy"
 	"cachex/proxy/store"
 )
@@ -31,12 +32,26 @@ type query struct {
 	// sha256 is what the body must have to be kept, "" when unknown. Nothing but
 	// a 200 is kept then.
 	sha256 string
+	// named says where sha256 was read; "" is a batch of LFS.
+	named string
 	// instead answers when nothing is kept and upstream is not asked or failed,
 	// and tells whether it did. nil where nothing can.
 	instead func(w http.ResponseWriter, why string) bool
 	// whole is set when a part was asked for and upstream sends no parts.
 	whole bool
 	x     *exchange
+
+	// What a lock asks (locked.go): auth, that there are credentials; question, the
+	// label of body; soft, that no bytes can be named; exempt, that it is not the
+	// lock's affair.
+	auth, soft, exempt bool
+	question           string
+	want               *lock.Line // what Frozen names, nil before refuseUnnamed
+	// own is set when the answer is cachex's own: a refusal, or that upstream failed.
+	own bool
+	// unpinned is set where the client itself compares what it gets with what it
+	// has asked for: the objects of a git fetch that do not come from the store.
+	unpinned bool
 }
 
 func (p *Proxy) newQuery(r *http.Request, u *url.URL) *query {
@@ -44,7 +59,8 @@ func (p *Proxy) newQuery(r *http.Request, u *url.URL) *query {
 	q.key = store.KeyOf(policy.Unsigned(u))
 	q.base = policy.Representation(u, r.Header)
 	q.public = q.base
-	q.base = joinLabels(q.base, p.credentialsLabel(u, r.Header))
+	credentials := p.credentialsLabel(u, r.Header)
+	q.base, q.auth = joinLabels(q.base, credentials), credentials != ""
 	return q
 }
 

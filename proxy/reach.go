@@ -55,6 +55,10 @@ func (p *Proxy) barred(x *exchange, d destination, what string) string {
 		x.ex.Denied = true
 		return why
 	}
+	if why := p.unnamedTunnel(x.ex.URL); why != "" {
+		x.ex.Frozen = true
+		return why
+	}
 	if p.Offline {
 		return "offline: " + what
 	}

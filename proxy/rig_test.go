@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"cachex/proxy/lock"
 	"cachex/proxy/policy"
 	"cachex/proxy/store"
 )
@@ -50,6 +51,8 @@ type rigOptions struct {
 	now     func() time.Time
 	near    int64
 	secret  string
+	lock    *lock.Recorder
+	frozen  *lock.File
 
 	passthrough string // a pattern
 	name        string // of each address
@@ -112,6 +115,7 @@ func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
 			r.mu.Unlock()
 		},
 	}
+	r.proxy.Lock, r.proxy.Frozen = o.lock, o.frozen
 	r.proxy.git.mirrors.Git = o.git
 	if o.dial != nil {
 		r.proxy.Dial = o.dial

@@ -99,6 +99,10 @@ const maxTokenText = 256 << 10
 
 // serveToken passes a request for a token on, and learns whom it is for.
 func (p *Proxy) serveToken(w http.ResponseWriter, q *query) {
+	q.soft = true
+	if p.refuseUnnamed(w, q) {
+		return
+	}
 	form, err := io.ReadAll(io.LimitReader(q.r.Body, maxTokenText))
 	if err != nil {
 		q.x.finish(Error, "the client's request ended early: "+err.Error(), 0)
@@ -114,7 +118,7 @@ func (p *Proxy) serveToken(w http.ResponseWriter, q *query) {
 	resp, err := p.askToken(q, form)
 	if err != nil {
 		if !p.serveOfflineToken(w, q, principal, "upstream failed: "+err.Error()) {
-			q.x.finish(Error, err.Error(), upstreamError(w, q.url, err))
+			q.x.finish(Error, err.Error(), upstreamError(w, q, err))
 		}
 		return
 	}
@@ -124,7 +128,7 @@ func (p *Proxy) serveToken(w http.ResponseWriter, q *query) {
 	p.invalidate(q, resp)
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxTokenText))
 	if err != nil {
-		q.x.finish(Error, err.Error(), upstreamError(w, q.url, err))
+		q.x.finish(Error, err.Error(), upstreamError(w, q, err))
 		return
 	}
 	if resp.StatusCode == http.StatusOK {

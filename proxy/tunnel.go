@@ -85,6 +85,9 @@ func (p *Proxy) splice(ctx context.Context, c *conn, up net.Conn, x *exchange, r
 	c.CloseWrite()
 	wg.Wait()
 	x.bytes, x.network = n, n
+	if reason != hostPort {
+		p.recordTunnel(x.ex.URL)
+	}
 	x.finish(Tunnel, reason, 0)
 }
 
@@ -120,8 +123,11 @@ func (p *Proxy) serveLocal(ctx context.Context, c *conn, servers []netip.AddrPor
 		x.finish(Error, err.Error(), 0)
 		return
 	}
-	p.splice(ctx, c, up, x, "a port of the host")
+	p.splice(ctx, c, up, x, hostPort)
 }
+
+// hostPort is the reason for a tunnel that is not upstream's affair.
+const hostPort = "a port of the host"
 
 // offlineSilence is how long a client may be silent that nobody can answer. Those
 // that speak first have done so within milliseconds, unless they were opened in
@@ -136,7 +142,7 @@ func (p *Proxy) serveSilent(ctx context.Context, c *conn) {
 		p.tunnel(ctx, c, nil) // it closes at once, and says why
 		return
 	}
-	if p.Offline {
+	if p.Offline || p.unnamedTunnel("tcp://"+c.dest.String()) != "" {
 		// Nobody will greet, and clients of SMTP wait five minutes for it (RFC
 		// 5321 section 4.5.3.2.1).
 		c.SetReadDeadline(time.Now().Add(offlineSilence))

@@ -50,7 +50,8 @@ func (p *Proxy) serveUploadPack(w http.ResponseWriter, q *query) {
 	}
 	q.body = body
 	sum := sha256.Sum256(append(normalQuestion(plain), q.r.Header.Get("Git-Protocol")...))
-	q.base = joinLabels(q.base, "post-"+hex.EncodeToString(sum[:12]))
+	q.question, q.soft = "post-"+hex.EncodeToString(sum[:12]), false
+	q.base = joinLabels(q.base, q.question)
 	repo := p.mirrorOf(q, uploadPack)
 	asked, err := mirror.ParseQuestion(mirror.Version(q.r.Header.Get("Git-Protocol")), plain)
 	q.fixed = asked.Fixed()
