@@ -269,10 +269,26 @@ func (p *Proxy) serveStatus(w http.ResponseWriter, q *query, want *lock.Line) bo
 	default:
 		return false
 	}
+	if !p.Offline && !isRedirect(want.Status) {
+		p.keepNamed(q, want.Status)
+	}
 	mark(w.Header(), "hit; detail=lock")
 	w.WriteHeader(want.Status)
 	q.x.finish(Hit, "as the lock says", want.Status)
 	return true
+}
+
+// keepNamed keeps an error that a lock names where nothing is kept, for runs
+// without network. It was received long ago: with a network it is asked for again.
+func (p *Proxy) keepNamed(q *query, status int) {
+	if e, _, err := p.find(q); err == nil {
+		e.Close()
+		return
+	}
+	m := &store.Meta{URL: q.key.URL(q.url.Scheme), Status: status, Header: http.Header{}}
+	if err := p.keepStatus(q, m); err != nil {
+		p.Log.Debug("keep status", "err", err)
+	}
 }
 
 // pinOf is the label under which what a lock names stays when it is replaced.

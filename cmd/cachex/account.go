@@ -68,8 +68,12 @@ type exchangeLine struct {
 	Status  int    `json:"status"`
 	Bytes   int64  `json:"bytes"`
 	SHA256  string `json:"sha256"`
-	StartMS int64  `json:"start_ms"`
-	MS      int64  `json:"ms"`
+	// Expected is the digest that the lock names, and Accept the request's field,
+	// of what was refused.
+	Expected string `json:"expected,omitempty"`
+	Accept   string `json:"accept,omitempty"`
+	StartMS  int64  `json:"start_ms"`
+	MS       int64  `json:"ms"`
 }
 
 // incident is a line of the text report: what went wrong or was not kept, and
@@ -97,8 +101,9 @@ type account struct {
 	more      int // incidents beyond maxIncidents
 	passed    map[string]int
 	hints     []hint
-	denied    int    // of the refused ones
-	spool     *spool // nil when no report wants single exchanges
+	denied    int       // of the refused ones
+	frozen    frozenOut // of the refused ones
+	spool     *spool    // nil when no report wants single exchanges
 	spoolErr  error
 }
 
@@ -130,13 +135,19 @@ func (a *account) record(x proxy.Exchange) {
 	if x.Denied {
 		a.denied++
 	}
+	switch {
+	case x.Expected != "":
+		a.frozen.differed++
+	case x.Frozen:
+		a.frozen.unnamed++
+	}
 	a.addHint(x)
 	if a.spool == nil || a.spoolErr != nil {
 		return
 	}
 	line, err := json.Marshal(exchangeLine{
 		Method: x.Method, URL: x.URL, Outcome: string(x.Outcome), Reason: x.Reason, Status: x.Status,
-		Bytes: x.Bytes, SHA256: x.SHA256, StartMS: x.Start.Sub(a.started).Milliseconds(), MS: x.Took.Milliseconds(),
+		Bytes: x.Bytes, SHA256: x.SHA256, Expected: x.Expected, Accept: x.Accept, StartMS: x.Start.Sub(a.started).Milliseconds(), MS: x.Took.Milliseconds(),
 	})
 	if err == nil {
 		err = a.spool.add(line)

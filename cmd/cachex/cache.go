@@ -61,7 +61,7 @@ func newCacheCommand(io streams) *cobra.Command {
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newCacheLs(io), newCachePath(io), newCacheURL(io), newCachePut(io), newCacheRm(io), newCacheDu(io),
-		newCacheVerify(io), newCacheGC(io), newCacheExport(io), newCacheImport(io))
+		newCacheVerify(io), newCacheGC(io), newCacheExport(io), newCacheImport(io), newCacheFill(io))
 	return c
 }
 

@@ -81,7 +81,8 @@ func writeText(out *os.File, s summary, a *account) {
 		fmt.Fprintf(&b, "%s %s\n", p.warn.Render("note:"), envNote(s.Rung, s.Offline))
 	}
 	writeHints(&b, s.Hints, p)
-	if t.Refused > a.denied && s.Offline {
+	writeLock(&b, s.locked, a.frozen, p)
+	if t.Refused > a.denied+a.frozen.unnamed+a.frozen.differed && s.Offline {
 		fmt.Fprintf(&b, "%s run once without --offline to add what was refused\n", p.title.Render("cachex: hint:"))
 	}
 	io.WriteString(out, b.String())
@@ -280,7 +281,7 @@ func writeAlike(w io.Writer, alike []incident, p palette, width int) {
 	if len(alike) == 1 {
 		line := label + " " + alike[0].String()
 		if lipgloss.Width(line)+len(": ")+lipgloss.Width(reason) > width {
-			fmt.Fprintf(w, "%s\n  %s\n", line, reason)
+			fmt.Fprintf(w, "%s\n  %s\n", line, strings.Replace(reason, ", got ", ",\n  got ", 1)) // digests
 			return
 		}
 		fmt.Fprintf(w, "%s: %s\n", line, reason)

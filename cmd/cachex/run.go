@@ -23,6 +23,8 @@ type runOptions struct {
 	policy     string
 	sandbox    string
 	failOnMiss bool
+	lock       string
+	frozen     bool
 	pass       []string
 	allow      []string
 	deny       []string
@@ -70,6 +72,13 @@ What is sent is carried as it is and not kept, with --offline too, whatever
 --publish does the reverse: HOST:PORT of the host, 127.0.0.1 if no HOST is
 given, leads to the second PORT, or else the same, of the sandbox's loopback.
 
+With --lock each answer that the command receives is named in FILE, with its
+digest; what was there stays, or is changed to what was received now. With
+--frozen as well a request that FILE does not name is refused, and so are bytes
+that differ, before the last of them is sent, wherever they come from. What FILE
+names is served though the server, or the cache, has something newer. See
+"cachex help lock".
+
 With --image the command runs in a container of IMAGE, which podman makes, as
 root or without: with this directory at the same path, the image's variables and
 user, and none of the host's (see -e). COMMAND is all that runs, whatever the
@@ -103,9 +112,9 @@ EXIT STATUS
 ENVIRONMENT
   CACHEX_CACHE, CACHEX_OFFLINE, CACHEX_POLICY, CACHEX_SANDBOX, CACHEX_REPORT,
   CACHEX_ALLOW, CACHEX_DENY, CACHEX_PASSTHROUGH, CACHEX_HOST_PORT,
-  CACHEX_PUBLISH, CACHEX_FAIL_ON_MISS, CACHEX_IMAGE, CACHEX_PULL, CACHEX_USER,
-  CACHEX_VOLUME, CACHEX_WORKDIR and CACHEX_ENV give defaults for the flags of
-  those names. Lists are separated by commas.
+  CACHEX_PUBLISH, CACHEX_FAIL_ON_MISS, CACHEX_LOCK, CACHEX_FROZEN, CACHEX_IMAGE,
+  CACHEX_PULL, CACHEX_USER, CACHEX_VOLUME, CACHEX_WORKDIR and CACHEX_ENV give
+  defaults for the flags of those names. Lists are separated by commas.
 
   CONTAINER_HOST names podman's service, as for podman itself.
 
@@ -123,6 +132,8 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 		Example: `  cachex run -- npm ci
   cachex run --offline -- npm ci
   cachex run --report json=report.json -- make
+  cachex run --lock cachex.lock -- npm ci
+  cachex run --lock cachex.lock --frozen -- npm ci
   cachex run --allow '*.example' --deny old.registry.example -- npm ci
   cachex run --cache ./downloads --policy forever -- make
   cachex run --host-port 5432 -- make
@@ -154,6 +165,8 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	f.StringVar(&o.sandbox, "sandbox", "auto", "`KIND`: auto, netns, container, or env, by variables alone")
 	o.container.flags(f)
 	f.BoolVar(&o.failOnMiss, "fail-on-miss", false, "exit with 3 when the command succeeded although a request was refused")
+	f.StringVar(&o.lock, "lock", "", "name what the command receives in `FILE`")
+	f.BoolVar(&o.frozen, "frozen", false, "refuse what --lock does not name, and what differs")
 	f.StringArrayVar(&o.allow, "allow", nil, "the only `HOST` that may be reached (repeatable)")
 	f.StringArrayVar(&o.deny, "deny", nil, "`HOST` that may not be reached (repeatable)")
 	f.StringArrayVar(&o.pass, "passthrough", nil, "`HOST` whose TLS is tunnelled, not opened (repeatable)")
@@ -192,6 +205,9 @@ func (o *runOptions) check() error {
 	}
 	if o.targets, err = parseReports(o.reports); err != nil {
 		return err
+	}
+	if o.frozen && o.lock == "" {
+		return &hintedError{errors.New("--frozen needs the lock to hold to"), "name it: --lock FILE --frozen"}
 	}
 	if err := o.checkSandbox(); err != nil {
 		return err

@@ -44,6 +44,7 @@ type session struct {
 	container containerRun // of --image
 	doors     *publisher
 	account   *account
+	lock      lockfile
 }
 
 // run does everything between the command line and the exit status.
@@ -56,6 +57,9 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 		return 0, err
 	}
 	s := &session{opts: o, io: io, started: time.Now()}
+	if s.lock, err = openLock(o.lock, o.frozen); err != nil {
+		return 0, err
+	}
 	defer s.close()
 	if err := s.prepare(); err != nil {
 		return 0, internal(err)
@@ -68,6 +72,13 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 	if state.Signal != 0 {
 		status = exitSignal + int(state.Signal)
 	}
+	locked, failed := s.lock.save(status == 0)
+	if failed != nil {
+		complain(io.err, failed)
+		if status == 0 {
+			status = exitInternal // who goes on would take the old one for the new
+		}
+	}
 	if o.failOnMiss && status == 0 && s.account.refused() {
 		status = exitMiss
 	}
@@ -77,7 +88,7 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 		Schema: reportSchema, Exit: status, Started: s.started.UTC(),
 		MS: time.Since(s.started).Milliseconds(), Sandbox: s.opts.kind(), Policy: string(o.mode),
 		Offline: o.offline, Cache: o.cache, Changed: state.Changed, fell: s.fell,
-		Rung: s.box.Rung(), lacks: s.box.Lacks(),
+		Rung: s.box.Rung(), lacks: s.box.Lacks(), Lock: o.lock, Frozen: o.frozen, locked: locked,
 	}
 	for _, l := range sum.lacks {
 		sum.Lacks = append(sum.Lacks, l.Part)
@@ -153,7 +164,10 @@ func (s *session) network() sandbox.Network {
 
 func (s *session) prepareProxy() error {
 	var lines *spool
-	var err error
+	err := s.lock.probe()
+	if err != nil {
+		return err
+	}
 	if wantsExchanges(s.opts.targets) {
 		if lines, err = newSpool(); err != nil {
 			return err
@@ -187,6 +201,7 @@ func (s *session) prepareProxy() error {
 	s.proxy = s.newProxy()
 	s.proxy.Destination = sandbox.OriginalDst
 	s.proxy.Reach = s.opts.reach
+	s.proxy.Lock, s.proxy.Frozen = s.lock.got, s.lock.named
 	s.proxy.Local = s.local
 	s.proxy.Name = s.names.Name
 	s.proxy.Client = func(c net.Conn) string { return s.box.Client(c) }
