@@ -3,6 +3,8 @@
 //
 //	go run ./testdata/builds [flags] [NAME...]
 //
+// With -lock they run with a lock instead: see lock.go.
+//
 // Each NAME.sh beside this file is a build. It runs in an empty directory with
 // an empty home, and leaves what it made in $OUT; the three runs must leave the
 // same bytes. $FIXTURES is this directory and $ORIGIN a server of its own.
@@ -30,6 +32,7 @@ import (
 type runner struct {
 	cachex, fixtures, work string
 	origin                 *origin
+	env                    []string // more of the builds' environment
 }
 
 // result is one run of one build.
@@ -47,7 +50,10 @@ type report struct {
 	Exchanges []exchange       `json:"exchanges"`
 }
 
-type exchange struct{ Method, URL, Outcome, Reason string }
+type exchange struct {
+	Method, URL, Outcome, Reason, SHA256, Expected string
+	Bytes                                          int64
+}
 
 // artifactMiss tells of a fetch of what was not there at all. Indexes without
 // validators, such as a repository's refs, are fetched again when stale.
@@ -59,9 +65,10 @@ func main() {
 	log.SetFlags(0)
 	cachex := flag.String("cachex", "cachex", "the `PROGRAM` to test")
 	together := flag.Int("together", 0, "run `N` builds at once on one cache directory, once, instead")
+	locks := flag.Bool("lock", false, "run the builds with locks instead")
 	keep := flag.Bool("keep", false, "keep the work directory")
 	flag.Parse()
-	failed, err := run(*cachex, *together, *keep, flag.Args())
+	failed, err := run(*cachex, *together, *keep, *locks, flag.Args())
 	if err != nil {
 		log.Fatal("builds: ", err)
 	}
@@ -70,7 +77,7 @@ func main() {
 	}
 }
 
-func run(cachex string, together int, keep bool, names []string) (failed bool, err error) {
+func run(cachex string, together int, keep, locks bool, names []string) (failed bool, err error) {
 	r := &runner{}
 	if r.cachex, err = exec.LookPath(cachex); err != nil {
 		return true, err
@@ -107,9 +114,12 @@ func run(cachex string, together int, keep bool, names []string) (failed bool, e
 		return true, errors.New("no builds: run from the top of the repository")
 	}
 	var results []result
-	if together > 0 {
+	switch {
+	case locks:
+		results = r.locked(names)
+	case together > 0:
 		results = r.together(names, together)
-	} else {
+	default:
 		results = r.phases(names)
 	}
 	return print(results), nil
@@ -172,7 +182,8 @@ func (r *runner) together(names []string, n int) []result {
 	return all
 }
 
-func (r *runner) build(name, phase, cache string) result {
+// build runs one build, with more flags than a run has by its phase.
+func (r *runner) build(name, phase, cache string, flags ...string) result {
 	res := result{build: name, phase: phase}
 	dir, err := os.MkdirTemp(r.work, name+"-")
 	if err != nil {
@@ -191,11 +202,13 @@ func (r *runner) build(name, phase, cache string) result {
 	if phase == "offline" {
 		args = append(args, "--offline")
 	}
+	args = append(args, flags...)
 	args = append(args, "--", "sh", "-ex", filepath.Join(r.fixtures, name+".sh"))
 	cmd := exec.Command(r.cachex, args...)
 	cmd.Dir = filepath.Join(dir, "work")
 	cmd.Env = append(os.Environ(), "HOME="+filepath.Join(dir, "home"), "OUT="+out, "FIXTURES="+r.fixtures,
 		"ORIGIN="+r.origin.url, "SSL_CERT_FILE="+r.origin.bundle)
+	cmd.Env = append(cmd.Env, r.env...)
 	if home, err := os.UserHomeDir(); err == nil && os.Getenv("RUSTUP_HOME") == "" {
 		// The toolchain is not the build's.
 		cmd.Env = append(cmd.Env, "RUSTUP_HOME="+filepath.Join(home, ".rustup"))
