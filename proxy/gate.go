@@ -38,6 +38,8 @@ type gate struct {
 	released  time.Time
 	committed bool
 	sent      int64
+	gone      error  // why the client gets no more
+	end       func() // of the request's context, nil when it is the client's
 }
 
 const (
@@ -58,8 +60,13 @@ func (p *Proxy) gated(w http.ResponseWriter, q *query) *gate {
 	if q.r.Method != http.MethodGet && q.r.Method != http.MethodHead || !wantsPart(q.r) {
 		return g
 	}
-	// A client that has its part goes. The rest is fetched all the same.
-	r := q.r.WithContext(context.WithoutCancel(q.r.Context()))
+	// A client that has its part goes. The rest is fetched all the same, and when
+	// the run ends as well if it is known how much that is (serveFlight).
+	ctx, cancel := context.WithCancel(context.WithoutCancel(q.r.Context()))
+	stop := context.AfterFunc(p.serving, cancel)
+	g.end = func() { stop(); cancel() }
+	q.partly = true
+	r := q.r.WithContext(ctx)
 	r.Header = r.Header.Clone()
 	for _, name := range []string{"Range", "If-Range", "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since"} {
 		r.Header.Del(name)
@@ -148,6 +155,9 @@ func (g *gate) Write(b []byte) (int, error) {
 			g.release(gateTail)
 		}
 	}
+	if g.gone != nil && g.length < 0 {
+		return 0, g.gone // it may never end
+	}
 	return len(b), nil
 }
 
@@ -174,11 +184,12 @@ func (g *gate) release(keep int) {
 	g.released = g.p.now()
 }
 
-// send ignores that a client has gone: the digest is that of all bytes.
+// send goes on when a client has gone: the digest is that of all bytes.
 func (g *gate) send(b []byte) {
-	if len(b) > 0 {
-		n, _ := g.ResponseWriter.Write(b)
+	if len(b) > 0 && g.gone == nil {
+		n, err := g.ResponseWriter.Write(b)
 		g.sent += int64(n)
+		g.gone = err
 	}
 }
 
@@ -198,6 +209,9 @@ func (g *gate) commit(status int) {
 // panicked. It is to be deferred itself.
 func (g *gate) close() {
 	cause := recover()
+	if g.end != nil {
+		g.end()
+	}
 	x := g.q.x
 	defer func() {
 		x.late = false

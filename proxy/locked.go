@@ -137,6 +137,7 @@ func (p *Proxy) servePinned(w http.ResponseWriter, q *query) bool {
 	}
 	for range rounds {
 		if e, ok := p.findPinned(q, want); ok {
+			e.Header = policy.KeptHeader(e.Header) // whoever wrote it
 			p.serveEntry(w, q, e, Hit, policy.Use{Fresh: true, Reason: "as the lock says", Age: -1})
 			return true
 		}

@@ -405,3 +405,38 @@ func parseLock(t *testing.T, lines string) *lock.File {
 	}
 	return f
 }
+
+// A body without an end does not keep a run from ending when its client has gone.
+func TestLockedEndlessBody(t *testing.T) {
+	origin := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		for r.Context().Err() == nil {
+			if _, err := fmt.Fprint(w, strings.Repeat("x", 1000)); err != nil {
+				return
+			}
+		}
+	})
+	for _, field := range []string{"X-None", "Range"} {
+		r := newRig(t, origin, rigOptions{lock: &lock.Recorder{}})
+		req, err := http.NewRequest(http.MethodGet, "https://registry.example/endless", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set(field, "bytes=0-9")
+		resp, err := r.client(false).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := resp.Body.Read(make([]byte, 10)); err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		began := time.Now()
+		if f, text := recorded(r); f.Len() > 0 {
+			t.Errorf("recorded\n%s", text)
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("it took %v to end", took)
+		}
+	}
+}

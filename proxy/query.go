@@ -47,6 +47,9 @@ type query struct {
 	auth, soft, exempt bool
 	question           string
 	want               *lock.Line // what Frozen names, nil before refuseUnnamed
+	// partly is set when the client asked for a part, and may go before the whole
+	// has come.
+	partly bool
 	// own is set when the answer is cachex's own: a refusal, or that upstream failed.
 	own bool
 	// unpinned is set where the client itself compares what it gets with what it

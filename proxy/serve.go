@@ -174,7 +174,11 @@ func (p *Proxy) serveFlight(w http.ResponseWriter, q *query, f *flight, leads bo
 	}
 	mark(w.Header(), missStatus(q, a, !leads))
 	out := &responseMeter{ResponseWriter: w}
-	body := f.reader(q.r.Context())
+	ctx := q.r.Context()
+	if q.partly && f.length >= 0 {
+		ctx = context.WithoutCancel(ctx)
+	}
+	body := f.reader(ctx)
 	defer body.close()
 	err := error(nil)
 	switch {
@@ -284,6 +288,7 @@ func (always) wouldWait() bool { return true }
 func (p *Proxy) serveUnkept(w http.ResponseWriter, q *query, f *flight) {
 	resp := f.resp
 	defer resp.Body.Close()
+	defer context.AfterFunc(q.r.Context(), f.cancel)()
 	unguard(resp)
 	copyHeader(w.Header(), policy.KeptHeader(resp.Header))
 	for _, name := range []string{"Set-Cookie", "Set-Cookie2", "Location"} {

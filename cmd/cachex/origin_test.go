@@ -38,6 +38,7 @@ import (
 //	/cut/PATH        PATH, whose connection breaks off in the middle
 //	/PATH            PATH.document, where PATH is a folder
 //	/echo            answers a POST with its body
+//	/token           a token for everybody, another one each time
 //	/v2/…            a registry of images, which has what a test has pushed
 type origin struct {
 	www, bundle string
@@ -170,6 +171,9 @@ func (o *origin) document(w http.ResponseWriter, r *http.Request, host string) {
 	switch kind {
 	case "v2":
 		o.images.ServeHTTP(w, r)
+		return
+	case "token":
+		fmt.Fprintf(w, `{"token":"%s"}`, rand.Text())
 		return
 	case "moved":
 		http.Redirect(w, r, "/"+rest, http.StatusFound)
