@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -14,22 +13,14 @@ import (
 // for each folder on the way: a hit opens two files some five folders deep, and
 // those calls were half of its time. The kernel keeps the same promise
 // (RESOLVE_BENEATH), and what it refuses goes os.Root's way.
-func (s *Store) open(name string) (*os.File, error) { return s.openAs(name, name) }
-
-// openFolder is open for a folder. Where the kernel tells no types of what is in
-// it, package os looks for itself, by the path that it has.
-func (s *Store) openFolder(name string) (*os.File, error) {
-	return s.openAs(name, filepath.Join(s.dir, filepath.FromSlash(name)))
-}
-
-func (s *Store) openAs(name, label string) (*os.File, error) {
+func (s *Store) open(name string) (*os.File, error) {
 	fd, err := unix.Openat2(int(s.at.Fd()), name, &unix.OpenHow{
 		Flags:   unix.O_RDONLY | unix.O_CLOEXEC | noWait,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
 	})
 	switch {
 	case err == nil:
-		return os.NewFile(uintptr(fd), label), nil
+		return os.NewFile(uintptr(fd), name), nil
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return nil, &fs.PathError{Op: "openat2", Path: name, Err: err}
 	}

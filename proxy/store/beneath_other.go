@@ -8,6 +8,3 @@ import "os"
 func (s *Store) open(name string) (*os.File, error) {
 	return s.root.OpenFile(name, os.O_RDONLY|noWait, 0)
 }
-
-// openFolder is open for a folder.
-func (s *Store) openFolder(name string) (*os.File, error) { return s.open(name) }

@@ -98,8 +98,9 @@ func (x *exporting) private() error {
 	if err != nil {
 		return nil // there are none
 	}
-	defer dir.Close()
-	names, _ := dir.Readdirnames(-1) // they are asked for again
+	defer dir.close()
+	var names []string
+	_ = dir.each(nil, func(name string, _ fs.FileMode) { names = append(names, name) }) // those left out are asked for again
 	slices.Sort(names)
 	for _, n := range names {
 		if err := x.small(absentDir+"/"+n, nil, time.Now()); err != nil {

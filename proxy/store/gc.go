@@ -237,28 +237,21 @@ func (g *collection) gone(k Key, freed int64, used time.Time) error {
 
 // redirects finds the links that are redirects, whose targets go with them. It
 // looks at nothing else.
-func (g *collection) redirects(name string) error {
-	f, err := g.openFolder(path.Join(".", name))
+func (g *collection) redirects(folder string) error {
+	f, err := g.openFolder(path.Join(".", folder))
 	if err != nil {
 		return nil // removed meanwhile, or not to be read: it is skipped later as well
 	}
 	var folders []string
-	for {
-		entries, err := f.ReadDir(listChunk)
-		for _, e := range entries {
-			at := path.Join(name, e.Name())
-			switch {
-			case e.IsDir() && at != private:
-				folders = append(folders, at)
-			case e.Type() == fs.ModeSymlink:
-				g.redirect(at)
-			}
+	_ = f.each(nil, func(name string, kind fs.FileMode) { // a part is looked at as well as all
+		switch at := join(folder, name); {
+		case kind.IsDir() && at != private:
+			folders = append(folders, at)
+		case kind == fs.ModeSymlink:
+			g.redirect(at)
 		}
-		if err != nil {
-			break
-		}
-	}
-	f.Close()
+	})
+	f.close()
 	for _, at := range folders {
 		if err := g.redirects(at); err != nil {
 			return err

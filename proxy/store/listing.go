@@ -2,9 +2,7 @@ package store
 
 import (
 	"errors"
-	"io"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -44,50 +42,67 @@ func (it item) sameDocument(other item) bool {
 // listing is a folder as it is in the three trees: bodies, metadata and parts.
 type listing struct {
 	name                string
-	bodies, meta, parts *os.File
+	bodies, meta, parts *folder
 	items               []item
 }
 
 func (l *listing) close() {
-	for _, f := range []*os.File{l.bodies, l.meta, l.parts} {
+	for _, f := range []*folder{l.bodies, l.meta, l.parts} {
 		if f != nil {
-			f.Close()
+			f.close()
 		}
 	}
 	l.bodies, l.meta, l.parts = nil, nil, nil
 }
 
-// folders tells in which trees an item is a folder.
-func (it item) folders() uint8 {
-	trees := it.where & (inMeta | inParts)
-	if it.where&bodyIsDir != 0 {
-		trees |= inBodies
+// folders are the folders in it; the next is the last.
+func (l *listing) folders() []place {
+	var below []place
+	for _, it := range slices.Backward(l.items) {
+		trees := it.where & (inMeta | inParts)
+		if it.where&bodyIsDir != 0 {
+			trees |= inBodies
+		}
+		if trees != 0 {
+			below = append(below, place{join(l.name, it.name), trees})
+		}
 	}
-	return trees
+	return below
+}
+
+// join is path.Join of a folder's name, "" for the directory, and a clean one.
+func join(folder, name string) string {
+	if folder == "" {
+		return name
+	}
+	return folder + "/" + name
 }
 
 // list reads a folder in the trees that may have it.
-func (t *tree) list(name string, trees uint8) (*listing, error) {
-	l := &listing{name: name}
+func (t *tree) list(p place) (*listing, error) {
+	l := &listing{name: p.name}
+	if t.names == nil {
+		t.names = make([]byte, listBytes)
+	}
 	found := false
 	for _, part := range []struct {
 		in   uint8
 		tree string
-		file **os.File
-		add  func(fs.DirEntry) (string, uint8)
+		file **folder
+		add  func(string, fs.FileMode) (string, uint8)
 	}{
-		{inBodies, ".", &l.bodies, t.bodyItem(name)}, {inMeta, metaDir, &l.meta, metaItem}, {inParts, partsDir, &l.parts, partItem},
+		{inBodies, ".", &l.bodies, t.bodyItem(p.name)}, {inMeta, metaDir, &l.meta, metaItem}, {inParts, partsDir, &l.parts, partItem},
 	} {
-		if trees&part.in == 0 {
+		if p.trees&part.in == 0 {
 			continue
 		}
-		f, err := t.openFolder(path.Join(part.tree, name))
+		f, err := t.openFolder(path.Join(part.tree, p.name))
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			continue
 		}
 		if err == nil {
 			*part.file = f
-			err = l.read(f, part.add)
+			err = f.each(t.names, func(name string, kind fs.FileMode) { l.add(part.add(name, kind)) })
 		}
 		if err != nil {
 			l.close()
@@ -102,30 +117,16 @@ func (t *tree) list(name string, trees uint8) (*listing, error) {
 	return l, nil
 }
 
-// listChunk is how many names are read at once.
-const listChunk = 1024
-
-func (l *listing) read(f *os.File, add func(fs.DirEntry) (string, uint8)) error {
-	for {
-		entries, err := f.ReadDir(listChunk)
-		for _, e := range entries {
-			name, where := add(e)
-			if where == 0 {
-				continue
-			}
-			it := item{name: name, base: uint16(len(name)), where: where}
-			if i := strings.Index(name, variantOf); i >= 0 {
-				it.base = uint16(i)
-			}
-			l.items = append(l.items, it)
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+// add takes a name, unless it is nothing.
+func (l *listing) add(name string, where uint8) {
+	if where == 0 {
+		return
 	}
+	it := item{name: name, base: uint16(len(name)), where: where}
+	if i := strings.Index(name, variantOf); i >= 0 {
+		it.base = uint16(i)
+	}
+	l.items = append(l.items, it)
 }
 
 // merge sorts the names, a document before its variants, and makes one item of
@@ -150,46 +151,46 @@ func (l *listing) merge() {
 }
 
 // bodyItem takes what a user may see: at the top, folders of hosts alone.
-func (t *tree) bodyItem(folder string) func(fs.DirEntry) (string, uint8) {
-	return func(e fs.DirEntry) (string, uint8) {
+func (t *tree) bodyItem(folder string) func(string, fs.FileMode) (string, uint8) {
+	return func(name string, kind fs.FileMode) (string, uint8) {
 		where := inBodies
-		if e.IsDir() {
+		if kind.IsDir() {
 			where |= bodyIsDir
 		}
 		if folder != "" {
-			return e.Name(), where
+			return name, where
 		}
-		switch host, ok := decode(strings.TrimSuffix(e.Name(), continued)); {
-		case e.Name() == private:
+		switch host, ok := decode(strings.TrimSuffix(name, continued)); {
+		case name == private:
 			return "", 0
-		case !e.IsDir():
-			t.Skip(e.Name(), "it is not in the folder of a host")
+		case !kind.IsDir():
+			t.Skip(name, "it is not in the folder of a host")
 			return "", 0
-		case !ok || host == "" || !strings.HasSuffix(e.Name(), continued) && encodeSegment(host, true) != e.Name():
-			t.Skip(e.Name(), "it is not the folder of a host")
+		case !ok || host == "" || !strings.HasSuffix(name, continued) && encodeSegment(host, true) != name:
+			t.Skip(name, "it is not the folder of a host")
 			return "", 0
 		}
-		return e.Name(), where
+		return name, where
 	}
 }
 
-func metaItem(e fs.DirEntry) (string, uint8) {
-	if e.IsDir() {
-		return e.Name(), inMeta
+func metaItem(name string, kind fs.FileMode) (string, uint8) {
+	if kind.IsDir() {
+		return name, inMeta
 	}
-	name, ok := strings.CutSuffix(e.Name(), metaExt)
+	name, ok := strings.CutSuffix(name, metaExt)
 	if !ok || name == "" {
 		return "", 0
 	}
 	return name, metaFile
 }
 
-func partItem(e fs.DirEntry) (string, uint8) {
-	if e.IsDir() {
-		return e.Name(), inParts
+func partItem(name string, kind fs.FileMode) (string, uint8) {
+	if kind.IsDir() {
+		return name, inParts
 	}
 	for _, ext := range []string{metaExt, dataExt} {
-		if name, ok := strings.CutSuffix(e.Name(), ext); ok && name != "" {
+		if name, ok := strings.CutSuffix(name, ext); ok && name != "" {
 			return name, partFile
 		}
 	}

@@ -84,17 +84,29 @@ func (s *Store) readMetaFile(k Key, variant string) (*Meta, fs.FileInfo, error) 
 	if fi.Size() > maxMeta {
 		return nil, nil, errDamaged
 	}
-	var m Meta
 	b := make([]byte, fi.Size())
-	if _, err := io.ReadFull(f, b); err != nil || json.Unmarshal(b, &m) != nil {
+	if _, err := io.ReadFull(f, b); err != nil {
 		return nil, nil, errDamaged
+	}
+	m, err := parseMeta(k, b)
+	if err != nil {
+		return nil, nil, err
+	}
+	return m, fi, nil
+}
+
+// parseMeta reads the metadata of a document.
+func parseMeta(k Key, b []byte) (*Meta, error) {
+	m := new(Meta)
+	if json.Unmarshal(b, m) != nil {
+		return nil, errDamaged
 	}
 	// A case-insensitive file system or a hand-made copy can bring the
 	// metadata of another document here.
 	if m.URL != k.URL("https") && m.URL != k.URL("http") {
-		return nil, nil, fmt.Errorf("%w: it is that of %s", errDamaged, m.URL)
+		return nil, fmt.Errorf("%w: it is that of %s", errDamaged, m.URL)
 	}
-	return &m, fi, nil
+	return m, nil
 }
 
 func (s *Store) writeMeta(k Key, variant string, m *Meta) error {

@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path"
 	"time"
 )
@@ -159,17 +159,18 @@ func (s *Store) verifyTemp(v *Verifier, now time.Time) error {
 	if err != nil {
 		return nil // nothing is there
 	}
-	defer dir.Close()
-	entries, _ := dir.ReadDir(-1) // a part is looked at as well as all
-	for _, e := range entries {
-		fi, err := s.statIn(dir, e.Name())
+	defer dir.close()
+	var names []string
+	_ = dir.each(nil, func(name string, _ fs.FileMode) { names = append(names, name) }) // a part is looked at as well as all
+	for _, name := range names {
+		fi, err := dir.stat(name)
 		if err != nil || now.Sub(fi.modTime) <= abandoned {
 			continue
 		}
-		p := Problem{Name: path.Join(tempDir, e.Name()), Reason: "left by a process that was killed"}
+		p := Problem{Name: path.Join(tempDir, name), Reason: "left by a process that was killed"}
 		if v.Fix {
 			p.Err = s.root.RemoveAll(p.Name)
-			if errors.Is(p.Err, os.ErrNotExist) {
+			if errors.Is(p.Err, fs.ErrNotExist) {
 				p.Err = nil
 			}
 			p.Fixed = p.Err == nil

@@ -111,6 +111,9 @@ type tree struct {
 	Walker
 	doc   Document // the one being collected
 	found []Form   // of one name
+	raw   []byte   // the metadata of that name, in space; nil for none
+	space []byte
+	names []byte // space for those of a folder
 }
 
 // folder visits the documents of a folder that has been listed.
@@ -140,9 +143,9 @@ func (t *tree) documents(l *listing, items []item) error {
 		if len(t.found) == 0 {
 			continue
 		}
-		k, variant, err := ParseName(path.Join(l.name, it.name))
+		k, variant, err := ParseName(join(l.name, it.name))
 		if err != nil {
-			t.Skip(path.Join(l.name, it.name), ErrName.Error())
+			t.Skip(join(l.name, it.name), ErrName.Error())
 			continue
 		}
 		t.doc.Key = k
@@ -151,8 +154,8 @@ func (t *tree) documents(l *listing, items []item) error {
 			if f.Kind == FormOrphan && isNote(variant) {
 				f.Kind = FormNote
 			}
-			if t.ReadMeta && !f.Own() && f.Kind != FormParts {
-				f.Meta, _ = t.readMeta(k, variant)
+			if t.raw != nil && f.Kind != FormParts {
+				f.Meta, _ = parseMeta(k, t.raw)
 			}
 			t.doc.Forms = append(t.doc.Forms, f)
 		}
@@ -166,8 +169,9 @@ func (t *tree) documents(l *listing, items []item) error {
 // forms describes the files of one name: an answer, parts, both or neither.
 func (t *tree) forms(l *listing, it item, found []Form) []Form {
 	f := Form{MetaSize: -1}
+	t.raw = nil
 	if it.where&metaFile != 0 {
-		if fi, err := t.statIn(l.meta, it.name+metaExt); err == nil {
+		if fi, err := t.readIn(l.meta, it.name+metaExt); err == nil {
 			f.MetaSize, f.Used = fi.size, fi.modTime
 		}
 	}
@@ -183,7 +187,7 @@ func (t *tree) forms(l *listing, it item, found []Form) []Form {
 	}
 	parts := Form{Kind: FormParts}
 	for _, ext := range []string{dataExt, metaExt} {
-		if fi, err := t.statIn(l.parts, it.name+ext); err == nil {
+		if fi, err := l.parts.stat(it.name + ext); err == nil {
 			parts.Size += fi.size
 			parts.ModTime, parts.Used = fi.modTime, fi.modTime
 		}
@@ -191,14 +195,29 @@ func (t *tree) forms(l *listing, it item, found []Form) []Form {
 	return append(found, parts)
 }
 
+// readIn describes a file of metadata, and reads it if it is to be.
+func (t *tree) readIn(folder *folder, name string) (fileInfo, error) {
+	if t.ReadMeta {
+		b, fi, err := folder.read(name, t.space, maxMeta)
+		if err == nil {
+			t.raw, t.space = b, b
+			return fi, nil
+		}
+	}
+	return folder.stat(name)
+}
+
 // body describes the file or link of a name, or says why it is none.
 func (t *tree) body(l *listing, it item, f *Form) bool {
-	f.Name = path.Join(l.name, it.name)
-	fi, err := t.statIn(l.bodies, it.name)
+	f.Name = join(l.name, it.name)
+	fi, err := fileInfo{kind: fs.ModeDir}, error(nil)
+	if it.where&bodyIsDir == 0 {
+		fi, err = l.bodies.stat(it.name)
+	}
 	if err == nil && fi.kind.IsDir() {
 		f.Name += "/" + selfName
 		// Only looked at: it may be a link by now, and lead anywhere.
-		fi, err = t.statIn(l.bodies, it.name+"/"+selfName)
+		fi, err = l.bodies.stat(it.name + "/" + selfName)
 	}
 	reason := ""
 	switch {
