@@ -67,6 +67,10 @@ type pending struct {
 // maxTail bounds what is read after the last entry: tar pads its archives with zeros.
 const maxTail = 1 << 20
 
+// smallFile is what may be begun without a look at the room that is left: asking
+// takes as long as to write it.
+const smallFile = 1 << 20
+
 // Import takes what is in an archive and newer than what is here, each answer as
 // a whole or not at all. What was taken before an error stays, and is not taken
 // again when it is done again.
@@ -146,7 +150,7 @@ func (x *importing) entry(h *tar.Header) error {
 		return nil
 	}
 	file := h.Typeflag == tar.TypeReg
-	if h.Size > freeBytes(x.root) {
+	if h.Size > smallFile && h.Size > freeBytes(x.root) {
 		return fmt.Errorf("%s has %d bytes: %w", h.Name, h.Size, syscall.ENOSPC)
 	}
 	switch {
@@ -269,19 +273,16 @@ func (x *importing) answer(h *tar.Header) error {
 		return nil
 	case x.private(h.Name, variant):
 		return nil
-	case x.here(k, variant, p):
+	}
+	fresh := p != nil && x.none(h.Name, metaName(k, variant))
+	switch {
+	case !fresh && x.here(k, variant, p):
 		x.Here++
 		return nil
-	}
-	lock, err := x.Lock(context.Background(), k, variant)
-	if err != nil {
-		return err
-	}
-	defer lock.Unlock()
-	if h.Typeflag == tar.TypeSymlink {
+	case h.Typeflag == tar.TypeSymlink:
 		return x.status(h, k, variant, p)
 	}
-	return x.body(h, k, variant, p)
+	return x.body(h, k, variant, p, fresh)
 }
 
 // here tells whether what is here is as good: the user's own, or as new.
@@ -312,6 +313,11 @@ func (x *importing) status(h *tar.Header, k Key, variant string, p *pending) err
 		x.skip(h.Name, errDamaged.Error())
 		return nil
 	}
+	lock, err := x.Lock(context.Background(), k, variant)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
 	variants := p.meta.VaryBy
 	if err := x.PutStatus(k, variant, p.meta); err != nil {
 		return err
@@ -319,7 +325,7 @@ func (x *importing) status(h *tar.Header, k Key, variant string, p *pending) err
 	return x.finish(p, variants, 0)
 }
 
-func (x *importing) body(h *tar.Header, k Key, variant string, p *pending) error {
+func (x *importing) body(h *tar.Header, k Key, variant string, p *pending, fresh bool) error {
 	if p != nil && (p.meta.Size != h.Size || !p.meta.HasFile()) {
 		x.skip(h.Name, "its size is not what its metadata says")
 		return nil
@@ -332,6 +338,19 @@ func (x *importing) body(h *tar.Header, k Key, variant string, p *pending) error
 	if _, err := io.Copy(w, x.tar); err != nil {
 		return err
 	}
+	if p != nil && w.SHA256() != p.meta.SHA256 {
+		x.skip(h.Name, "its bytes are not what its metadata says")
+		return nil
+	}
+	if fresh && x.placeNew(w, h.Name, p) {
+		x.count(h.Size)
+		return nil
+	}
+	lock, err := x.Lock(context.Background(), k, variant)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
 	if p == nil {
 		if err := w.CommitOwn(k); err != nil {
 			return err
@@ -339,8 +358,8 @@ func (x *importing) body(h *tar.Header, k Key, variant string, p *pending) error
 		x.took(&pending{key: k}, h.Size)
 		return nil
 	}
-	if w.SHA256() != p.meta.SHA256 {
-		x.skip(h.Name, "its bytes are not what its metadata says")
+	if fresh && x.here(k, variant, p) { // by now
+		x.Here++
 		return nil
 	}
 	variants := p.meta.VaryBy
@@ -365,6 +384,10 @@ func (x *importing) took(p *pending, bytes int64) {
 	if !p.used.IsZero() && p.used.Before(time.Now()) {
 		_ = x.root.Chtimes(metaName(p.key, p.variant), time.Time{}, p.used) // or it counts as used now
 	}
+	x.count(bytes)
+}
+
+func (x *importing) count(bytes int64) {
 	x.Taken++
 	x.Bytes += bytes
 	x.Added(bytes)

@@ -12,8 +12,14 @@ import (
 // kernel removes when the last process that has it dies. Where the file system
 // has none (network and some overlay file systems) it gets a name at once.
 func (s *Store) createTemp() (*os.File, string, error) {
-	f, err := s.root.OpenFile(tempDir, unix.O_TMPFILE|os.O_RDWR, 0o644)
+	fd, err := unix.Openat2(int(s.at.Fd()), tempDir, &unix.OpenHow{ // see open
+		Flags: unix.O_TMPFILE | unix.O_RDWR | unix.O_CLOEXEC, Mode: 0o644,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
+	})
 	if err == nil {
+		return os.NewFile(uintptr(fd), tempDir), "", nil
+	}
+	if f, err := s.root.OpenFile(tempDir, unix.O_TMPFILE|os.O_RDWR, 0o644); err == nil {
 		return f, "", nil
 	}
 	return s.createNamed()
@@ -27,13 +33,15 @@ func (w *Writer) link() error {
 	}
 	defer dir.Close()
 	name := randomName()
-	self := fmt.Sprintf("/proc/self/fd/%d", w.file.Fd())
-	if err := unix.Linkat(unix.AT_FDCWD, self, int(dir.Fd()), name, unix.AT_SYMLINK_FOLLOW); err != nil {
+	if err := unix.Linkat(unix.AT_FDCWD, w.self(), int(dir.Fd()), name, unix.AT_SYMLINK_FOLLOW); err != nil {
 		return fmt.Errorf("name the temporary file: %w", err)
 	}
 	w.temp = tempDir + "/" + name
 	return nil
 }
+
+// self is the name that a file without one has for its own process.
+func (w *Writer) self() string { return fmt.Sprintf("/proc/self/fd/%d", w.file.Fd()) }
 
 // freeBytes is the room that is left on a file system; a guess of plenty where that
 // is not known.

@@ -234,22 +234,27 @@ const foldersLock = locksDir + "/folders"
 
 // makeFolders makes dir, and turns each document on the way into a folder that
 // holds it. The document stays readable but for the moment between two renames.
+// It begins with the last: mostly the others are there.
 func (s *Store) makeFolders(dir string) error {
-	at := ""
-	for part := range strings.SplitSeq(dir, "/") {
-		at = path.Join(at, part)
-		err := s.root.Mkdir(at, 0o755)
-		if err == nil || s.isFolder(at) {
-			continue
-		}
-		if !errors.Is(err, fs.ErrExist) {
+	err := s.root.Mkdir(dir, 0o755)
+	if err == nil {
+		return nil
+	}
+	if parent := path.Dir(dir); !errors.Is(err, fs.ErrExist) && parent != "." {
+		if err := s.makeFolders(parent); err != nil {
 			return err
 		}
-		if err := s.moveIntoFolder(at); err != nil {
-			return err
+		if err = s.root.Mkdir(dir, 0o755); err == nil {
+			return nil
 		}
 	}
-	return nil
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if s.isFolder(dir) {
+		return nil
+	}
+	return s.moveIntoFolder(dir)
 }
 
 // isFolder tells whether files may be put into what has that name: a folder,
