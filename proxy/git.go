@@ -106,7 +106,13 @@ func (p *Proxy) mirrorOf(q *query, suffix string) *mirror.Repository {
 }
 
 func (p *Proxy) mirrors() *mirror.Mirrors {
-	p.gitOnce.Do(func() { p.git.mirrors.Dir = filepath.Join(p.Store.Dir(), filepath.FromSlash(mirrorDir)) })
+	p.gitOnce.Do(func() {
+		below := func(dir string) string { return filepath.Join(dir, filepath.FromSlash(mirrorDir)) }
+		p.git.mirrors.Dir = below(p.Store.Dir())
+		for _, dir := range p.Store.Lower() {
+			p.git.mirrors.Below = append(p.git.mirrors.Below, below(dir))
+		}
+	})
 	return &p.git.mirrors
 }
 

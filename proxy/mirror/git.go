@@ -152,7 +152,7 @@ const killDelay = time.Second
 
 // command is git on a repository of its own, which has the mirror's objects. It
 // sees nothing of the user's configuration and of the environment.
-func (m *Mirrors) command(ctx context.Context, bare, objects, protocol string, args ...string) *exec.Cmd {
+func (m *Mirrors) command(ctx context.Context, bare string, from objects, protocol string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, m.program(), args...)
 	cmd.WaitDelay = killDelay
 	ownGroup(cmd)
@@ -160,8 +160,11 @@ func (m *Mirrors) command(ctx context.Context, bare, objects, protocol string, a
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + bare, "LC_ALL=C",
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_ATTR_NOSYSTEM=1",
-		"GIT_DIR=" + bare, "GIT_OBJECT_DIRECTORY=" + objects, "GIT_PROTOCOL=" + protocol,
+		"GIT_DIR=" + bare, "GIT_OBJECT_DIRECTORY=" + from.dir, "GIT_PROTOCOL=" + protocol,
 		"GIT_NO_REPLACE_OBJECTS=1", "GIT_NO_LAZY_FETCH=1", "GIT_TERMINAL_PROMPT=0",
+	}
+	if len(from.below) > 0 {
+		cmd.Env = append(cmd.Env, "GIT_ALTERNATE_OBJECT_DIRECTORIES="+quotedList(from.below))
 	}
 	return cmd
 }
@@ -184,30 +187,30 @@ func (r *Repository) indexPack(ctx context.Context, hashSize int, pack io.Reader
 		return err
 	}
 	defer remove()
-	objects, err := r.objects()
+	from, err := r.objects(true)
 	if err != nil {
 		return err
 	}
 	// Objects are checked against their names. What else fsck finds fault with
 	// is for the client to judge, as without a mirror.
-	cmd := r.mirrors.command(ctx, bare, objects, "", "index-pack", "--stdin", "--fix-thin", "--threads=1")
+	cmd := r.mirrors.command(ctx, bare, from, "", "index-pack", "--stdin", "--fix-thin", "--threads=1")
 	cmd.Stdin = pack
 	if err := run(cmd); err != nil {
 		return err
 	}
-	return r.repack(ctx, bare, objects)
+	return r.repack(ctx, bare, from.dir)
 }
 
 // maxPacks is how many packs there may be before they are joined: each look-up
 // goes through all, and a partial clone fetches hundreds of small ones.
 const maxPacks = 50
 
-func (r *Repository) repack(ctx context.Context, bare, objects string) error {
-	packs, err := filepath.Glob(filepath.Join(objects, "pack", "*.pack"))
+func (r *Repository) repack(ctx context.Context, bare, dir string) error {
+	packs, err := filepath.Glob(filepath.Join(dir, "pack", "*.pack"))
 	if err != nil || len(packs) <= maxPacks {
 		return err
 	}
-	cmd := r.mirrors.command(ctx, bare, objects, "", "repack", "--geometric=2", "-d", "-q")
+	cmd := r.mirrors.command(ctx, bare, objects{dir: dir}, "", "repack", "--geometric=2", "-d", "-q")
 	if err := run(cmd); err != nil {
 		return nil // git before 2.33 can't, and all is as it was
 	}
@@ -221,11 +224,10 @@ func (r *Repository) Fetch(ctx context.Context, q Question, body io.Reader, out 
 	if r.mirrors.program() == "" {
 		return noGit()
 	}
-	root, err := r.open()
+	from, err := r.objects(false)
 	if err != nil {
-		return &NoneError{Reason: "nothing of the repository was fetched before"}
+		return err
 	}
-	root.Close()
 	var refs []Ref // for --include-tag
 	if g, err := r.refs(Question{}, true); err == nil {
 		refs = g.list(nil)
@@ -235,12 +237,8 @@ func (r *Repository) Fetch(ctx context.Context, q Question, body io.Reader, out 
 		return err
 	}
 	defer remove()
-	objects, err := r.objects()
-	if err != nil {
-		return err
-	}
 	protocol := fmt.Sprintf("version=%d", q.Version)
-	cmd := r.mirrors.command(ctx, bare, objects, protocol, "upload-pack", "--stateless-rpc", "--strict", bare)
+	cmd := r.mirrors.command(ctx, bare, from, protocol, "upload-pack", "--stateless-rpc", "--strict", bare)
 	cmd.Stdin, cmd.Stdout = body, out
 	select {
 	case r.mirrors.turns <- struct{}{}:
@@ -264,13 +262,13 @@ func (r *Repository) advertise(ctx context.Context, hashSize int) ([]byte, error
 		return nil, err
 	}
 	defer remove()
-	objects, err := r.objects()
+	from, err := r.objects(false)
 	if err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
 	// With ref-in-want a client would not say which state of the refs it saw.
-	cmd := r.mirrors.command(ctx, bare, objects, "version=2",
+	cmd := r.mirrors.command(ctx, bare, from, "version=2",
 		"-c", "uploadpack.allowRefInWant=false", "upload-pack", "--stateless-rpc", "--advertise-refs", "--strict", bare)
 	cmd.Stdout = &out
 	if err := run(cmd); err != nil {

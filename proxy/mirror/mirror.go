@@ -27,7 +27,7 @@ import (
 	"io"
 	"os"
 	"path"
-	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -49,6 +49,8 @@ func (e *NoneError) Unwrap() error { return e.Err }
 type Mirrors struct {
 	// Dir is made when the first repository is fed.
 	Dir string
+	// Below are folders of mirrors that are read as well, and never written to.
+	Below []string
 	// Git is the program to run, "" for the one that PATH has. Without any
 	// there are no mirrors.
 	Git string
@@ -103,18 +105,51 @@ func (m *Mirrors) Repository(name string) *Repository {
 	return &Repository{m, name + suffix}
 }
 
-// open opens the repository's folder. It is an os.Root, so that no link in the
-// directory leads out of it.
-func (r *Repository) open() (*os.Root, error) {
-	all, err := os.OpenRoot(r.mirrors.Dir)
-	if err != nil {
-		return nil, err
-	}
-	defer all.Close()
-	return all.OpenRoot(r.name)
+// layer is the repository's folder in one of the folders of mirrors. It is an
+// os.Root, so that no link in the directory leads out of it.
+type layer struct {
+	*os.Root
+	dir string // of the mirrors
 }
 
-// create is open for one that may not be there yet.
+// layers opens the repository's folders, that below Mirrors.Dir first. It is an
+// error when there is none. Close them.
+func (r *Repository) layers() (layers, error) {
+	var found layers
+	for _, dir := range append([]string{r.mirrors.Dir}, r.mirrors.Below...) {
+		all, err := os.OpenRoot(dir)
+		if err != nil {
+			continue
+		}
+		if root, err := all.OpenRoot(r.name); err == nil {
+			found = append(found, layer{root, dir})
+		}
+		all.Close()
+	}
+	if len(found) == 0 {
+		return nil, &NoneError{Reason: "nothing of the repository was fetched before"}
+	}
+	return found, nil
+}
+
+type layers []layer
+
+func (all layers) close() {
+	for _, l := range all {
+		l.Close()
+	}
+}
+
+// has tells whether a file is in one of them.
+func (all layers) has(name string) bool {
+	return slices.ContainsFunc(all, func(l layer) bool {
+		_, err := l.Lstat(name)
+		return err == nil
+	})
+}
+
+// create opens the repository's folder to be written to, and makes it when it is
+// not there yet.
 func (r *Repository) create() (*os.Root, error) {
 	if err := os.MkdirAll(r.mirrors.Dir, 0o755); err != nil {
 		return nil, err
@@ -139,20 +174,14 @@ const (
 	lockName   = "lock"
 )
 
-// objects is where git finds the objects.
-func (r *Repository) objects() (string, error) {
-	return filepath.Abs(filepath.Join(r.mirrors.Dir, filepath.FromSlash(r.name), objectsDir))
-}
-
 // Fed tells whether the answer with a digest has been fed.
 func (r *Repository) Fed(sha256 string) bool {
-	root, err := r.open()
+	all, err := r.layers()
 	if err != nil {
 		return false
 	}
-	defer root.Close()
-	_, err = root.Lstat(fedDir + "/" + sha256)
-	return err == nil
+	defer all.close()
+	return all.has(fedDir + "/" + sha256)
 }
 
 // Feed takes the objects out of the answer to a fetch, whose bytes have the
@@ -160,6 +189,9 @@ func (r *Repository) Fed(sha256 string) bool {
 // dies meanwhile leaves nothing but a file that the next Feed removes.
 func (r *Repository) Feed(ctx context.Context, q Question, answer io.Reader, sha256 string) error {
 	if r.mirrors.program() == "" || !isName(sha256) {
+		return nil
+	}
+	if r.fedBelow(sha256) {
 		return nil
 	}
 	root, err := r.create()
@@ -180,7 +212,20 @@ func (r *Repository) Feed(ctx context.Context, q Question, answer io.Reader, sha
 			return err
 		}
 	}
-	return markFetched(root, q)
+	return r.markFetched(root, q)
+}
+
+// fedBelow tells whether a folder that is only read has what an answer holds.
+func (r *Repository) fedBelow(sha256 string) bool {
+	all, err := r.layers()
+	if err != nil {
+		return false
+	}
+	defer all.close()
+	if all[0].dir == r.mirrors.Dir {
+		return all[1:].has(fedDir + "/" + sha256)
+	}
+	return all.has(fedDir + "/" + sha256)
 }
 
 func (r *Repository) feed(ctx context.Context, q Question, answer io.Reader) error {

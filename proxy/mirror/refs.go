@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -29,16 +30,14 @@ func (r *Repository) Record(v View) error {
 	if r.mirrors.program() == "" {
 		return nil
 	}
+	if r.recorded(v) {
+		return nil
+	}
 	root, err := r.create()
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	if all := readGenerations(root); len(all) > 0 {
-		if last := all[len(all)-1]; last.agrees(v) && last.holds(v) {
-			return nil
-		}
-	}
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -56,6 +55,17 @@ func (r *Repository) Record(v View) error {
 	}
 	prune(root)
 	return nil
+}
+
+// recorded tells whether a view says nothing new.
+func (r *Repository) recorded(v View) bool {
+	dirs, err := r.layers()
+	if err != nil {
+		return false
+	}
+	defer dirs.close()
+	all := dirs.generations()
+	return len(all) > 0 && all[len(all)-1].agrees(v) && all[len(all)-1].holds(v)
 }
 
 // viewNames lists the views, the oldest first, and which were fetched from.
@@ -104,30 +114,56 @@ func readView(root *os.Root, name string) (View, error) {
 	return v, nil
 }
 
-func readGenerations(root *os.Root) []*generation {
-	names, fetched := viewNames(root)
+// placedView is a view and the folder that it is in.
+type placedView struct {
+	name string
+	root *os.Root
+}
+
+// viewNames is that of all layers: what was fetched from a view of one may be noted
+// in another.
+func (all layers) viewNames() (views []placedView, fetched map[string]bool) {
+	fetched = map[string]bool{}
+	for _, l := range all {
+		names, marked := viewNames(l.Root)
+		for _, name := range names {
+			views = append(views, placedView{name, l.Root})
+		}
+		maps.Copy(fetched, marked)
+	}
+	slices.SortStableFunc(views, func(a, b placedView) int { return strings.Compare(a.name, b.name) })
+	return views, fetched
+}
+
+func (all layers) generations() []*generation {
+	placed, fetched := all.viewNames()
 	var views []seenView
-	for _, name := range names {
-		if v, err := readView(root, name); err == nil { // another one has pruned it, or it is damaged
-			views = append(views, seenView{v, fetched[name]})
+	for _, p := range placed {
+		if v, err := readView(p.root, p.name); err == nil { // another one has pruned it, or it is damaged
+			views = append(views, seenView{v, fetched[p.name]})
 		}
 	}
 	return generations(views)
 }
 
 // markFetched notes on the newest view with something that a fetch asked for
-// that it is here.
-func markFetched(root *os.Root, q Question) error {
-	views, fetched := viewNames(root)
-	for _, name := range slices.Backward(views) {
-		v, err := readView(root, name)
+// that it is here, in the folder that is written to.
+func (r *Repository) markFetched(root *os.Root, q Question) error {
+	all, err := r.layers()
+	if err != nil {
+		return err
+	}
+	defer all.close()
+	views, fetched := all.viewNames()
+	for _, p := range slices.Backward(views) {
+		v, err := readView(p.root, p.name)
 		if err != nil || !slices.ContainsFunc(v.Refs, q.wanted) {
 			continue
 		}
-		if fetched[name] {
+		if fetched[p.name] {
 			return nil
 		}
-		return touch(root, viewsDir+"/"+strings.TrimSuffix(name, viewExt)+fetchedExt)
+		return touch(root, viewsDir+"/"+strings.TrimSuffix(p.name, viewExt)+fetchedExt)
 	}
 	return nil
 }
@@ -138,15 +174,16 @@ func (r *Repository) refs(q Question, fetched bool) (*generation, error) {
 	if r.mirrors.program() == "" {
 		return nil, noGit()
 	}
-	root, err := r.open()
+	all, err := r.layers()
 	if err != nil {
-		return nil, &NoneError{Reason: "nothing of the repository was fetched before"}
+		return nil, err
 	}
-	defer root.Close()
-	g := newest(readGenerations(root), fetched, q.Prefixes)
+	defer all.close()
+	g := newest(all.generations(), fetched, q.Prefixes)
 	if g == nil {
 		return nil, &NoneError{Reason: "these refs were not asked for before"}
 	}
+	r.markUsed(all)
 	return g, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -48,6 +49,15 @@ const looks = 5
 // Get opens the kept answer for a key and a variant. Whatever goes wrong is a
 // *MissError.
 func (s *Store) Get(k Key, variant string) (*Entry, error) {
+	e, err := s.get(k, variant)
+	if err != nil {
+		return s.getBelow(k, variant, err)
+	}
+	return e, nil
+}
+
+// get is Get in the store's own directory alone.
+func (s *Store) get(k Key, variant string) (*Entry, error) {
 	for range looks {
 		if e, err := s.look(k, variant); e != nil || err != nil {
 			return e, err
@@ -64,6 +74,10 @@ func (s *Store) look(k Key, variant string) (*Entry, error) {
 		return s.getStatus(k, variant, err)
 	}
 	m, mfi, err := s.readMetaFile(k, variant)
+	if err == nil && m.Gone && m.Size == fi.Size() && s.sameDigest(f, m.SHA256) { // two layers were merged
+		f.Close()
+		return miss("not in the cache")
+	}
 	if err == nil && m.Size == fi.Size() && m.ModTime.Equal(fi.ModTime()) {
 		s.markUsed(k, variant, mfi)
 		return &Entry{Meta: *m, File: f, Own: m.Mine}, nil
@@ -170,6 +184,9 @@ func (s *Store) getStatus(k Key, variant string, cause error) (*Entry, error) {
 		return miss("%v", err)
 	}
 	m, mfi, err := s.readMetaFile(k, variant)
+	if err == nil && m.Status == status && m.Gone {
+		return miss("not in the cache")
+	}
 	if err == nil && m.Status == status {
 		s.markUsed(k, variant, mfi)
 		return &Entry{Meta: *m, Own: m.Mine}, nil
@@ -234,6 +251,23 @@ func (s *Store) Touch(k Key, variant string, m Meta) error {
 		return ErrReadOnly
 	}
 	defer s.edit(k, variant).Unlock()
+	m.Below = false
+	if err := s.unchanged(k, variant, &m); err != nil {
+		e, gone := s.getBelow(k, variant, err)
+		if gone != nil {
+			return err
+		}
+		e.Close()
+		if e.Own || !m.sameAnswer(&e.Meta) {
+			return err
+		}
+		m.Below = true
+	}
+	return s.writeMeta(k, variant, &m)
+}
+
+// unchanged is an error when the body of metadata is not there any more.
+func (s *Store) unchanged(k Key, variant string, m *Meta) error {
 	if m.HasFile() {
 		f, fi, err := s.openBody(k.Name(variant))
 		if err != nil {
@@ -246,7 +280,7 @@ func (s *Store) Touch(k Key, variant string, m Meta) error {
 	} else if status, err := s.link(k.Name(variant)); err != nil || status != strconv.Itoa(m.Status) {
 		return fmt.Errorf("%s was changed", k.Name(variant))
 	}
-	return s.writeMeta(k, variant, &m)
+	return nil
 }
 
 // Index tells whether a folder of the key's name holds an index document, as
@@ -255,6 +289,9 @@ func (s *Store) Index(k Key) bool {
 	if strings.Contains(k.Target, "?") || strings.HasSuffix(k.Target, "/") {
 		return false
 	}
-	fi, err := s.root.Lstat(Key{Host: k.Host, Target: k.Target + "/"}.Name(""))
-	return err == nil && fi.Mode().IsRegular()
+	name := Key{Host: k.Host, Target: k.Target + "/"}.Name("")
+	return slices.ContainsFunc(s.layers(), func(l *Store) bool {
+		fi, err := l.root.Lstat(name)
+		return err == nil && fi.Mode().IsRegular()
+	})
 }

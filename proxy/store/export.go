@@ -138,7 +138,7 @@ func (x *exporting) document(d *Document) error {
 
 func (x *exporting) form(k Key, f Form) error {
 	m, err := x.readMeta(k, f.Variant)
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, errDamaged) || m != nil && m.Gone {
 		return nil // it is no answer
 	}
 	if x.older(f, m) {
@@ -225,7 +225,7 @@ func (x *exporting) body(k Key, f Form) error {
 // repository adds a mirror: what is referred to before what refers to it, so that
 // an archive that was cut claims nothing that is not there.
 func (x *exporting) repository(r Repository) error {
-	if x.Leave(r.Variant) || !x.Since.IsZero() && r.Used.Before(x.Since) {
+	if x.Leave(r.Variant) || !x.Since.IsZero() && r.Changed.Before(x.Since) {
 		return nil
 	}
 	var names []string

@@ -224,7 +224,7 @@ func (x *importing) meta(h *tar.Header) error {
 		x.skip(h.Name, errDamaged.Error())
 		return nil
 	}
-	m.Header = x.Kept(m.Header)
+	m.Header, m.Below, m.Gone = x.Kept(m.Header), false, false
 	p := &pending{k, variant, &m, h.ModTime}
 	if !isNote(variant) {
 		x.last = p

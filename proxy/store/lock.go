@@ -203,6 +203,6 @@ func (s *Store) mend(lock io.Reader) {
 	defer f.Close()
 	m, err := s.readMeta(k, variant)
 	if err != nil || m.Size != fi.Size() || !m.ModTime.Equal(fi.ModTime()) && !s.sameDigest(f, m.SHA256) {
-		s.Remove(k, variant)
+		s.remove(k, variant)
 	}
 }

@@ -31,6 +31,10 @@ type Meta struct {
 	// Mine is set when a user put the answer there, with header fields: it is
 	// served as it is, as a file without metadata is.
 	Mine bool `json:"mine,omitempty"`
+	// Below is set when the body is in a directory below (see layers.go), and Gone
+	// when it is to be taken for gone there.
+	Below bool `json:"below,omitempty"`
+	Gone  bool `json:"gone,omitempty"`
 	// Requested and Received are the request_time and response_time of
 	// RFC 9111 section 4.2.3.
 	Requested time.Time `json:"requested"`

@@ -12,8 +12,7 @@ func absentName(host string) string {
 
 // Absent tells whether a host name was last found not to exist.
 func (s *Store) Absent(host string) bool {
-	_, err := s.root.Lstat(absentName(host))
-	return err == nil
+	return s.anyLayer(absentName(host))
 }
 
 // NoteName remembers whether a host name exists. What cannot be written is
@@ -28,7 +27,7 @@ func (s *Store) NoteName(host string, exists bool) {
 		}
 		return
 	}
-	if s.root.MkdirAll(absentDir, 0o755) != nil {
+	if s.Absent(host) || s.root.MkdirAll(absentDir, 0o755) != nil {
 		return
 	}
 	if f, err := s.root.OpenFile(absentName(host), os.O_CREATE|os.O_WRONLY, 0o644); err == nil {

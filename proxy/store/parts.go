@@ -62,6 +62,20 @@ func partsName(k Key, variant string) string { return partsDir + "/" + k.Name(va
 
 // Parts opens what is kept of a document in parts. Its error is a *MissError.
 func (s *Store) Parts(k Key, variant string) (*Parts, error) {
+	p, err := s.parts(k, variant)
+	for _, l := range s.lower {
+		if err == nil {
+			break
+		}
+		if below, e := l.parts(k, variant); e == nil {
+			p, err = below, nil
+		}
+	}
+	return p, err
+}
+
+// parts is Parts in the store's own directory alone.
+func (s *Store) parts(k Key, variant string) (*Parts, error) {
 	m, err := s.readParts(k, variant)
 	if err != nil {
 		return nil, &MissError{Reason: "not in the cache"}
@@ -149,7 +163,7 @@ func (s *Store) CreatePart(k Key, variant string, m PartsMeta, from int64) (*Par
 			s.root.Remove(temp)
 			return nil, err
 		}
-		m.Ranges, m.Generation = nil, randomName()
+		m.Ranges, m.Generation = s.copyParts(k, variant, &m, w.file), randomName()
 		return &m, nil
 	})
 	if err != nil {

@@ -23,7 +23,8 @@ func (s *Store) Preserve(k Key, variant, as string) error {
 	}
 	temp := tempDir + "/" + randomName()
 	m := e.Meta
-	if err := s.root.Link(s.bodyName(k, variant), temp); err != nil {
+	m.Below = false
+	if !s.sameFile(e.File, s.bodyName(k, variant)) || s.root.Link(s.bodyName(k, variant), temp) != nil {
 		if m.ModTime, err = s.copyBody(e.File, temp); err != nil {
 			return err
 		}
@@ -35,7 +36,8 @@ func (s *Store) Preserve(k Key, variant, as string) error {
 	return s.writeMeta(k, as, &m)
 }
 
-// copyBody is for file systems without hard links.
+// copyBody is for file systems without hard links, and for what is in a directory
+// below.
 func (s *Store) copyBody(from io.Reader, to string) (time.Time, error) {
 	f, err := s.root.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {

@@ -21,9 +21,10 @@ const (
 type Repository struct {
 	Key     Key
 	Variant string
-	Name    string // of its folder, below the directory
-	Size    int64  // of all its files, in bytes
-	Used    time.Time
+	Name    string    // of its folder, below the directory
+	Size    int64     // of all its files, in bytes
+	Changed time.Time // when something was last put into it
+	Used    time.Time // when it last answered, to the day, or something was put into it
 }
 
 // Repositories visits the mirrors of git repositories, in the order of their names.
@@ -62,8 +63,8 @@ func (s *Store) repositories(at string, visit func(Repository) error) error {
 	return nil
 }
 
-// measure adds up a repository's files. It was last used when something was last
-// put into it or taken note of.
+// measure adds up a repository's files. Package mirror marks its use by the time of
+// a folder.
 func (s *Store) measure(r *Repository) {
 	_ = fs.WalkDir(s.root.FS(), r.Name, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -75,6 +76,9 @@ func (s *Store) measure(r *Repository) {
 		}
 		if fi.Mode().IsRegular() {
 			r.Size += fi.Size()
+			if fi.ModTime().After(r.Changed) {
+				r.Changed = fi.ModTime()
+			}
 		}
 		if fi.ModTime().After(r.Used) {
 			r.Used = fi.ModTime()

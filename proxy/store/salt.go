@@ -14,16 +14,18 @@ const (
 	saltSize = 32
 )
 
-// loadSalt reads the directory's salt or makes one. A read-only directory
+// loadSalt reads the directory's salt, or takes that of one below, or makes one. A read-only directory
 // without one gets a salt for this process alone.
-func (s *Store) loadSalt() error {
+func (s *Store) loadSalt(lower []*Store) error {
 	salt, err := s.root.ReadFile(saltName)
 	if err == nil && len(salt) == saltSize {
 		s.salt = salt
 		return nil
 	}
-	s.salt = make([]byte, saltSize)
-	rand.Read(s.salt)
+	if s.salt = adoptedSalt(lower); s.salt == nil {
+		s.salt = make([]byte, saltSize)
+		rand.Read(s.salt)
+	}
 	if s.readOnly {
 		return nil
 	}

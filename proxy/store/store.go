@@ -35,6 +35,7 @@ var ErrReadOnly = errors.New("the cache directory is read-only")
 type Store struct {
 	dir      string
 	root     *os.Root
+	lower    []*Store // see layers.go
 	at       *os.File // the directory that root is
 	readOnly bool
 	alone    bool
@@ -45,7 +46,9 @@ type Store struct {
 // Open opens the cache directory dir and makes it when it is missing. A
 // directory that cannot be written to is opened read-only, as is any directory
 // when readOnly is set.
-func Open(dir string, readOnly bool) (*Store, error) {
+func Open(dir string, readOnly bool) (*Store, error) { return openAbove(dir, readOnly, nil) }
+
+func openAbove(dir string, readOnly bool, lower []*Store) (*Store, error) {
 	if !readOnly {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, err
@@ -61,16 +64,17 @@ func Open(dir string, readOnly bool) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, root: root, at: at, readOnly: readOnly}
-	if err := s.prepare(); err != nil {
+	if err := s.prepare(lower); err != nil {
 		s.Close()
 		return nil, err
 	}
+	s.lower = lower
 	return s, nil
 }
 
 // prepare makes the private folders, or notes that the directory can only be
 // read, and reads the salt of credential hashes.
-func (s *Store) prepare() error {
+func (s *Store) prepare(lower []*Store) error {
 	if !s.readOnly {
 		for _, d := range []string{metaDir, tempDir, locksDir} {
 			err := s.root.MkdirAll(d, 0o755)
@@ -89,7 +93,7 @@ func (s *Store) prepare() error {
 		s.sweep()
 		s.sweepTemp(time.Now())
 	}
-	return s.loadSalt()
+	return s.loadSalt(lower)
 }
 
 // probe writes and removes one small file, so that a full or forbidden
@@ -124,9 +128,14 @@ func (s *Store) ReadOnly() bool { return s.readOnly }
 // HasHost tells whether anything was ever kept from a host ("name" or
 // "name:port").
 func (s *Store) HasHost(host string) bool {
-	_, err := s.root.Lstat(Key{Host: host, Target: "/"}.hostName())
-	return err == nil
+	return s.anyLayer(Key{Host: host, Target: "/"}.hostName())
 }
 
 // Close releases the directory. Entries that are open stay readable.
-func (s *Store) Close() error { return errors.Join(s.at.Close(), s.root.Close()) }
+func (s *Store) Close() error {
+	err := errors.Join(s.at.Close(), s.root.Close())
+	for _, l := range s.lower {
+		err = errors.Join(err, l.Close())
+	}
+	return err
+}

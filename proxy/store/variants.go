@@ -12,11 +12,19 @@ import (
 // VaryBy is what the main answer's metadata says of the variants beside it (see
 // Meta), whether its body is there or not.
 func (s *Store) VaryBy(k Key, base string) [][]string {
-	m, err := s.readMeta(k, base)
-	if err != nil {
-		return nil
+	var all [][]string
+	for _, l := range s.layers() {
+		m, err := l.readMeta(k, base)
+		if err != nil {
+			continue
+		}
+		for _, names := range m.VaryBy {
+			if len(all) < maxVaryBy && !slices.ContainsFunc(all, func(set []string) bool { return slices.Equal(set, names) }) {
+				all = append(all, names)
+			}
+		}
 	}
-	return m.VaryBy
+	return all
 }
 
 // maxVaryBy bounds the sets of field names that are tried for one document.
@@ -26,7 +34,7 @@ const maxVaryBy = 8
 // the named fields.
 func (s *Store) AddVaryBy(k Key, base string, names []string) error {
 	defer s.edit(k, base).Unlock()
-	m, err := s.readMeta(k, base)
+	m, err := s.known(k, base)
 	if err != nil {
 		return err
 	}
@@ -42,6 +50,19 @@ func (s *Store) AddVaryBy(k Key, base string, names []string) error {
 // Variants lists the kept variants of a document, the main one as "". Variants
 // whose names are too long for one file are not found. It reads the folder.
 func (s *Store) Variants(k Key) []string {
+	found := s.variants(k)
+	for _, l := range s.lower {
+		for _, v := range l.variants(k) {
+			if !slices.Contains(found, v) {
+				found = append(found, v)
+			}
+		}
+	}
+	return found
+}
+
+// variants is Variants in the store's own directory alone.
+func (s *Store) variants(k Key) []string {
 	dir, base := path.Split(metaName(k, ""))
 	f, err := s.root.Open(path.Clean(dir))
 	if err != nil {
@@ -83,7 +104,7 @@ func (s *Store) Invalidate(k Key) error {
 
 func (s *Store) invalidate(k Key, variant string) error {
 	defer s.edit(k, variant).Unlock()
-	m, err := s.readMeta(k, variant)
+	m, err := s.known(k, variant)
 	if err != nil || m.Invalid {
 		return nil // nothing that could be used
 	}
@@ -114,6 +135,9 @@ func (s *Store) PutNote(k Key, variant string, m *Meta) error {
 // Note reads what PutNote has kept. Its error is a *MissError.
 func (s *Store) Note(k Key, variant string) (*Meta, error) {
 	m, err := s.readMeta(k, noteName(variant))
+	if errors.Is(err, fs.ErrNotExist) {
+		m, err = s.noteBelow(k, noteName(variant))
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &MissError{Reason: "not in the cache"}

@@ -116,8 +116,8 @@ func (s *Store) wrong(k Key, f Form, quick bool) string {
 	}
 	switch f.Kind {
 	case FormOrphan:
-		if len(m.VaryBy) > 0 {
-			return "" // it says where the variants beside it are
+		if len(m.VaryBy) > 0 || m.Below {
+			return "" // it says where the variants beside it are, or is of a file in another directory
 		}
 		return "metadata without its file"
 	case FormFile:

@@ -86,6 +86,7 @@ func (w *Writer) Commit(k Key, variant string, m *Meta) error {
 		return err
 	}
 	m.Size, m.SHA256, m.ModTime, m.Body = w.size, w.SHA256(), fi.ModTime(), nil
+	m.Below, m.Gone = false, false
 	defer s.edit(k, variant).Unlock()
 	m.VaryBy = s.VaryBy(k, variant)
 	if err := s.place(w.temp, k.Name(variant)); err != nil {
@@ -156,7 +157,7 @@ func (s *Store) PutStatus(k Key, variant string, m *Meta) error {
 	if len(m.Body) > MaxStatusBody {
 		m.Body = m.Body[:MaxStatusBody]
 	}
-	m.Size, m.SHA256 = int64(len(m.Body)), ""
+	m.Size, m.SHA256, m.Below, m.Gone = int64(len(m.Body)), "", false, false
 	if len(m.Body) > 0 {
 		sum := sha256.Sum256(m.Body)
 		m.SHA256 = hex.EncodeToString(sum[:])
@@ -179,6 +180,11 @@ func (s *Store) Remove(k Key, variant string) error {
 	if s.readOnly {
 		return ErrReadOnly
 	}
+	return errors.Join(s.remove(k, variant), s.hide(k, variant))
+}
+
+// remove is Remove in the store's own directory alone.
+func (s *Store) remove(k Key, variant string) error {
 	err := s.root.Remove(s.bodyName(k, variant))
 	if e := s.root.Remove(metaName(k, variant)); err == nil {
 		err = e
