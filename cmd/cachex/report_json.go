@@ -28,12 +28,13 @@ type summary struct {
 	// Lacks are the parts that the sandbox did without.
 	Lacks   []sandbox.Part `json:"lacks,omitempty"`
 	lacks   []sandbox.Lack
-	fell    error  // why it is not what was asked for, nil when it is
-	Policy  string `json:"policy"`
-	Offline bool   `json:"offline"`
-	Cache   string `json:"cache"`
-	Lock    string `json:"lock,omitempty"`
-	Frozen  bool   `json:"frozen,omitempty"`
+	fell    error    // why it is not what was asked for, nil when it is
+	Policy  string   `json:"policy"`
+	Offline bool     `json:"offline"`
+	Cache   string   `json:"cache"`
+	Lower   []string `json:"lower,omitempty"`
+	Lock    string   `json:"lock,omitempty"`
+	Frozen  bool     `json:"frozen,omitempty"`
 	locked  lockNote
 	Changed []string     `json:"changed,omitempty"`
 	Totals  counts       `json:"totals"`

@@ -18,7 +18,9 @@ import (
 
 // runOptions are the flags of "cachex run".
 type runOptions struct {
-	cache      string
+	cache      string // what is written to
+	layer      string
+	lower      []string // below cache; with --layer, what --cache names as well
 	offline    bool
 	policy     string
 	sandbox    string
@@ -46,6 +48,11 @@ const runLong = `Run COMMAND in a sandbox whose only way to the network is cache
 that the command downloads is kept as a plain file, HOST/PATH, in the cache
 directory, and the next run gets it from there. The command keeps its user,
 directory, files, terminal, standard streams and exit status.
+
+With --layer what is new is kept in DIR alone, and the cache stays as it is. A
+directory of --lower, such as a team's on a network file system, is looked into
+for what the cache does not have, and never written to. See "cachex help
+layers".
 
 A program that accepts certain certificates alone, or shows one of its own, gets
 through with --passthrough: TLS to the HOST is then tunnelled and nothing of it
@@ -110,7 +117,8 @@ EXIT STATUS
   127  COMMAND was not found
 
 ENVIRONMENT
-  CACHEX_CACHE, CACHEX_OFFLINE, CACHEX_POLICY, CACHEX_SANDBOX, CACHEX_REPORT,
+  CACHEX_CACHE, CACHEX_LAYER, CACHEX_LOWER, CACHEX_OFFLINE, CACHEX_POLICY,
+  CACHEX_SANDBOX, CACHEX_REPORT,
   CACHEX_ALLOW, CACHEX_DENY, CACHEX_PASSTHROUGH, CACHEX_HOST_PORT,
   CACHEX_PUBLISH, CACHEX_FAIL_ON_MISS, CACHEX_LOCK, CACHEX_FROZEN, CACHEX_IMAGE,
   CACHEX_PULL, CACHEX_USER, CACHEX_VOLUME, CACHEX_WORKDIR and CACHEX_ENV give
@@ -160,6 +168,8 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	f := c.Flags()
 	f.SetInterspersed(false)
 	f.StringVar(&o.cache, "cache", "", "cache `DIR` (default: the user's cache directory + /cachex)")
+	f.StringVar(&o.layer, "layer", "", "`DIR` for what is new: the cache is read and stays as it is")
+	f.StringArrayVar(&o.lower, "lower", nil, "`DIR` below the cache, which is only read (repeatable)")
 	f.BoolVar(&o.offline, "offline", false, "use no network")
 	f.StringVar(&o.policy, "policy", string(policy.Artifacts), "`POLICY`: artifacts, forever or rfc9111")
 	f.StringVar(&o.sandbox, "sandbox", "auto", "`KIND`: auto, netns, container, or env, by variables alone")
@@ -212,8 +222,10 @@ func (o *runOptions) check() error {
 	if err := o.checkSandbox(); err != nil {
 		return err
 	}
-	o.cache, err = cacheDirectory(o.cache)
-	return err
+	if o.cache, err = cacheDirectory(o.cache); err != nil {
+		return err
+	}
+	return o.checkLayers()
 }
 
 // The kinds of sandbox.

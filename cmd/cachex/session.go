@@ -87,7 +87,7 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 	sum := summary{
 		Schema: reportSchema, Exit: status, Started: s.started.UTC(),
 		MS: time.Since(s.started).Milliseconds(), Sandbox: s.opts.kind(), Policy: string(o.mode),
-		Offline: o.offline, Cache: o.cache, Changed: state.Changed, fell: s.fell,
+		Offline: o.offline, Cache: o.cache, Lower: o.lower, Changed: state.Changed, fell: s.fell,
 		Rung: s.box.Rung(), lacks: s.box.Lacks(), Lock: o.lock, Frozen: o.frozen, locked: locked,
 	}
 	for _, l := range sum.lacks {
@@ -177,12 +177,12 @@ func (s *session) prepareProxy() error {
 	if s.opts.offline {
 		_ = os.MkdirAll(s.opts.cache, 0o755) // a cache that is not there yet is an empty one
 	}
-	s.store, err = store.Open(s.opts.cache, s.opts.offline)
+	s.store, err = store.OpenLayers(s.opts.cache, s.opts.offline, s.opts.lower)
 	if err == nil && s.store.ReadOnly() && !s.opts.offline {
 		err = syscall.EACCES
 	}
 	if err != nil {
-		return cacheError(s.opts.cache, err)
+		return s.opts.layersError(err)
 	}
 	if sandbox.Inside() {
 		// The cachex around this one sees each request again, and may have
