@@ -1,7 +1,10 @@
 package proxy
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -138,6 +141,11 @@ func (p *Proxy) servePinned(w http.ResponseWriter, q *query) bool {
 	for range rounds {
 		if e, ok := p.findPinned(q, want); ok {
 			e.Header = policy.KeptHeader(e.Header) // whoever wrote it
+			if why := q.readFirst(e); why != "" {
+				e.Close()
+				p.refuse(w, q, why)
+				return true
+			}
 			p.serveEntry(w, q, e, Hit, policy.Use{Fresh: true, Reason: "as the lock says", Age: -1})
 			return true
 		}
@@ -230,6 +238,33 @@ func (p *Proxy) findPinned(q *query, want *lock.Line) (*store.Entry, bool) {
 	closeEntry(e)
 	return nil, false
 }
+
+// readFirst reads a kept file that is too long for a gate to hold, and says why it
+// is refused, "" when it is not. Its bytes are compared once more while they are
+// sent; but a client that gets a refusal in words knows what to do, and one whose
+// answer was cut tries again, or waits (apt 2.6: for minutes).
+func (q *query) readFirst(e *store.Entry) string {
+	if e.File == nil || e.Size <= gateRoom || e.Size > readFirstMost || q.want.SHA256 == "" {
+		return ""
+	}
+	sum := sha256.New()
+	n, err := io.Copy(sum, e.File)
+	if err == nil {
+		_, err = e.File.Seek(0, io.SeekStart)
+	}
+	got := lock.Line{Status: e.Status, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: n}
+	switch {
+	case err != nil:
+		return "frozen: " + err.Error()
+	case got.SHA256 != q.want.SHA256:
+		return q.differs(got)
+	}
+	return ""
+}
+
+// readFirstMost bounds what is read before it is sent: 64 MiB take some 0.1 seconds,
+// and longer files would keep their clients waiting.
+const readFirstMost = 64 << 20
 
 // isPinned compares what is known without reading the body.
 func (p *Proxy) isPinned(q *query, e *store.Entry, want *lock.Line) bool {

@@ -38,7 +38,7 @@ func recorded(r *rig) (*lock.File, string) {
 // lockOrigin has an index that changes, files, errors and redirects.
 type lockOrigin struct{ index string }
 
-const largeSize = 3 << 20 // more than a gate holds
+const largeSize = 3 << 20 // more than a gate holds, and less than is sent unread
 
 func largeFile() string { return strings.Repeat("0123456789abcdef", largeSize/16) }
 
@@ -277,14 +277,41 @@ func poisoned(t *testing.T, path, text string, forged, offline, h2 bool) {
 	if x.Outcome != Refused || x.SHA256 != sha(text) || x.Expected == "" || x.Expected == x.SHA256 {
 		t.Errorf("%+v", x)
 	}
-	if len(text) < gateRoom {
-		if resp.StatusCode != 403 || rerr != nil || !strings.Contains(got, x.Expected) || !strings.Contains(got, x.SHA256) {
-			t.Errorf("%d %s, %v", resp.StatusCode, got, rerr)
-		}
-		return
+	if resp.StatusCode != 403 || rerr != nil || !strings.Contains(got, x.Expected) || !strings.Contains(got, x.SHA256) {
+		t.Errorf("%d %.200s, %v", resp.StatusCode, got, rerr)
 	}
-	if rerr == nil || len(got) > len(text)-1 {
-		t.Errorf("the client got %d of %d bytes, %v", len(got), len(text), rerr)
+}
+
+// What comes from a server, and is more than is held, is cut before its end, and
+// the client can tell; of it nothing is kept.
+func TestFrozenCutsWhatDiffers(t *testing.T) {
+	const file = "/large-1.0.0.tgz"
+	origin := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host == "known.example" {
+			w.Header().Set("Content-Length", fmt.Sprint(largeSize))
+		}
+		fmt.Fprint(w, largeFile())
+	})
+	for _, host := range []string{"known.example", "unknown.example"} {
+		for _, h2 := range []bool{false, true} {
+			r := newRig(t, origin, rigOptions{frozen: parseLock(t, sha("other")+" 3145728 GET https://"+host+file+"\n")})
+			resp, err := r.client(h2).Get("https://" + host + file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := readAll(resp)
+			if err == nil || len(got) == 0 || len(got) > largeSize-gateTail {
+				t.Errorf("%s: the client got %d bytes, %v", host, len(got), err)
+			}
+			x := r.last()
+			if x.Outcome != Refused || x.Expected != sha("other") || x.SHA256 != sha(largeFile()) || x.Bytes != int64(len(got)) {
+				t.Errorf("%+v", x)
+			}
+			if _, err := os.Stat(filepath.Join(r.dir, host, file)); err == nil {
+				t.Error("it was kept")
+			}
+			r.stop()
+		}
 	}
 }
 
