@@ -5,13 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // TrustFiles is Trust where nothing can be put in place of the system's files: it
 // writes the merged ones into dir, which exists and is the run's own, and gives
 // variables that name those. Programs that read the system's stores alone do not
-// see them.
-func (a *Authority) TrustFiles(dir string, env []string) (Trust, error) {
+// see them. The programs know dir by the name of as.
+func (a *Authority) TrustFiles(dir, as string, env []string) (Trust, error) {
 	b := &trustBuilder{root: "/", env: env, own: a.PEM(), files: map[string]File{}, real: map[string]string{}}
 	b.extras = b.userCertificates()
 	// Where there is no bundle, the system's roots are in no file.
@@ -42,7 +43,7 @@ func (a *Authority) TrustFiles(dir string, env []string) (Trust, error) {
 	if files[javaFile] != nil {
 		vars = append(vars, b.javaEnv(filepath.Join(dir, javaFile))...)
 	}
-	for _, p := range b.configured(bundle) {
+	for _, p := range b.configured(filepath.Join(as, bundleFile)) {
 		path := filepath.Join(dir, p.file)
 		mode := os.FileMode(0o644) // other users of the build read it too
 		if len(p.user) > 0 {
@@ -56,6 +57,9 @@ func (a *Authority) TrustFiles(dir string, env []string) (Trust, error) {
 	vars = append(vars,
 		"DENO_CERT="+bundle,         // its system store is not ours
 		"npm_config_cafile="+bundle) // an .npmrc may name the system's file
+	for i, kv := range vars {
+		vars[i] = strings.ReplaceAll(kv, dir, as)
+	}
 	return Trust{Env: append(vars, switches()...)}, nil
 }
 

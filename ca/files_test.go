@@ -29,7 +29,7 @@ func TestTrustFiles(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, ".wgetrc"), []byte("timeout = 7"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	trust, err := a.TrustFiles(dir, []string{"HOME=" + home, "SSL_CERT_FILE=" + user, "JAVA_TOOL_OPTIONS=-Xmx1g"})
+	trust, err := a.TrustFiles(dir, dir, []string{"HOME=" + home, "SSL_CERT_FILE=" + user, "JAVA_TOOL_OPTIONS=-Xmx1g"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,6 +102,10 @@ func (m *mounts) place(trees []Tree) error {
 		if err != nil {
 			return &StepError{Step: "place the private copy of " + t.Path, Err: err}
 		}
+		if t.Empty {
+			l.root.Close()
+			continue
+		}
 		m.layers = append(m.layers, l)
 	}
 	return nil

@@ -83,6 +83,9 @@ type Config struct {
 type Tree struct {
 	Path  string // must exist
 	Files []File
+	// Empty leaves out what the host has there: Files are all. What the command
+	// does in it is its own affair (State.Changed).
+	Empty bool
 }
 
 // File is a file or a symbolic link in a Tree.

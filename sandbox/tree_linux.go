@@ -62,6 +62,9 @@ func placeTree(scratch string, t Tree) (layer, error) {
 			return l, err
 		}
 	}
+	if t.Empty {
+		return l, unix.Mount(upper, real, "", unix.MS_BIND, "")
+	}
 	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s,userxattr", escaped(real), upper, work)
 	overlay := unix.Mount("cachex", real, "overlay", unix.MS_NOSUID|unix.MS_NODEV, options)
 	if overlay == nil {

@@ -270,7 +270,7 @@ func (s *session) pull(ctx context.Context) error {
 		return fmt.Errorf("make a directory for certificates: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	trust, err := s.authority.TrustFiles(dir, os.Environ())
+	trust, err := s.authority.TrustFiles(dir, dir, os.Environ())
 	if err != nil {
 		return fmt.Errorf("prepare the trust stores: %w", err)
 	}
@@ -332,12 +332,12 @@ func trustInside(authority []byte, env []string) ([]sandbox.Tree, []string, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	if !slices.ContainsFunc(t.Env, func(kv string) bool { return strings.HasPrefix(kv, "SSL_CERT_FILE=") }) {
+	if !slices.ContainsFunc(t.Env, hasBundle) {
 		// An image without any place for one. What is on /dev is in no image.
 		if err := os.Mkdir(bareTrust, 0o755); err != nil {
 			return nil, nil, err
 		}
-		files, err := a.TrustFiles(bareTrust, env)
+		files, err := a.TrustFiles(bareTrust, bareTrust, env)
 		if err != nil {
 			return nil, nil, err
 		}

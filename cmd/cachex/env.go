@@ -46,7 +46,7 @@ func (s *session) makeScratch() error {
 
 // trustByFiles is for commands to which no private trust directories can be shown.
 func (s *session) trustByFiles() error {
-	trust, err := s.authority.TrustFiles(s.scratch, os.Environ())
+	trust, err := s.authority.TrustFiles(s.scratch, s.scratch, os.Environ())
 	if err != nil {
 		return fmt.Errorf("prepare the trust stores: %w", err)
 	}

@@ -318,6 +318,12 @@ func (s *session) serve(path string, args []string) (sandbox.State, error) {
 		Stdin: s.io.in, Stdout: s.io.out, Stderr: s.io.err, Trees: trees(s.trust.Trees),
 		Scratch: s.scratch,
 	}
+	more, variables, err := s.engines()
+	if err != nil {
+		return sandbox.State{}, internal(err)
+	}
+	command.Trees = append(command.Trees, more...)
+	command.Env = buildEnvironment(command.Env, variables)
 	s.container.fill(&command, s.authority)
 	// From before the start, as one could come as soon as the command has begun.
 	got := make(chan os.Signal, 8)
