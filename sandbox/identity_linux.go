@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -15,12 +16,16 @@ import (
 var setupCapabilities = []uintptr{
 	unix.CAP_SYS_ADMIN, unix.CAP_NET_ADMIN, unix.CAP_NET_BIND_SERVICE, unix.CAP_SETPCAP,
 	unix.CAP_DAC_OVERRIDE, unix.CAP_FOWNER,
+	unix.CAP_SETUID, unix.CAP_SETGID, // for subordinate ids (subids_linux.go)
 }
 
 // identity is one to make a sandbox with. The command's ids are as they were.
 type identity struct {
 	rung Rung
 	attr syscall.SysProcAttr
+	// subordinate ids are mapped once the namespace is there, nil when attr maps
+	// what there is.
+	subordinate *[2][]idRange
 }
 
 // identities are those that this process can have, the best first. Root needs no
@@ -34,9 +39,14 @@ func identities() []identity {
 	}
 	if os.Geteuid() != 0 {
 		own.AmbientCaps = setupCapabilities
-		return []identity{{ByUser, own}}
+		found := []identity{{rung: ByUser, attr: own}}
+		if ranges, ok := subordinates(); ok {
+			unmapped := syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, AmbientCaps: setupCapabilities}
+			found = slices.Insert(found, 0, identity{ByUser, unmapped, &ranges})
+		}
+		return found
 	}
-	found := []identity{{ByRoot, syscall.SysProcAttr{}}}
+	found := []identity{{rung: ByRoot}}
 	all := syscall.SysProcAttr{
 		Cloneflags:                 syscall.CLONE_NEWUSER,
 		UidMappings:                mirrored("/proc/self/uid_map"),
@@ -44,9 +54,9 @@ func identities() []identity {
 		GidMappingsEnableSetgroups: true,
 	}
 	if len(all.UidMappings) > 0 && len(all.GidMappings) > 0 {
-		found = append(found, identity{ByUser, all})
+		found = append(found, identity{rung: ByUser, attr: all})
 	}
-	return append(found, identity{ByUser, own})
+	return append(found, identity{rung: ByUser, attr: own})
 }
 
 // invoker is root's way to run what is somebody else's.
@@ -55,7 +65,7 @@ func invoker(u User) identity {
 	for i, g := range u.Groups {
 		groups[i] = uint32(g)
 	}
-	return identity{BySudo, syscall.SysProcAttr{
+	return identity{rung: BySudo, attr: syscall.SysProcAttr{
 		Credential:  &syscall.Credential{Uid: uint32(u.UID), Gid: uint32(u.GID), Groups: groups},
 		AmbientCaps: setupCapabilities,
 	}}

@@ -20,6 +20,7 @@ import (
 // Main runs the sandbox's first process if this is one, and does not return
 // then. Call it before anything else in main.
 func Main() {
+	mapMain()
 	if len(os.Args) != 2 {
 		return
 	}
@@ -123,6 +124,11 @@ func (p *first) run() error {
 	if p.how.Rootless && p.how.Without != Mounts {
 		if err := p.mounts.placeSudo(); err != nil {
 			return &StepError{Step: "place what stands for sudo", Err: err}
+		}
+	}
+	if p.how.Program != "" && p.how.Without != Mounts {
+		if err := p.mounts.placeMappers(p.how.Program, p.how.Mappers); err != nil {
+			return &StepError{Step: "place what stands for newuidmap", Err: err}
 		}
 	}
 	return p.start()

@@ -116,17 +116,26 @@ func try(ctx context.Context, n Network, id identity, without Part, flags uintpt
 	s.await(ctx)
 	how := setupOf(n, without)
 	how.Rootless = id.rung == ByUser && os.Geteuid() != 0
-	err := s.link.send(toInit{Setup: how})
-	if err != nil {
-		err = &StepError{Step: "start the sandbox's first process", Err: err}
-	} else {
-		err = s.awaitReady()
-	}
+	err := s.begin(id, how)
 	if err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// begin tells the first process how the sandbox is to be made, and waits for it.
+func (s *Sandbox) begin(id identity, how *setup) error {
+	if id.subordinate != nil {
+		if err := mapSubordinates(s.init.Pid, *id.subordinate); err != nil {
+			return &StepError{Step: "map the subordinate ids", Err: err}
+		}
+		how.Program, how.Mappers = mapperPlaces()
+	}
+	if err := s.link.send(toInit{Setup: how}); err != nil {
+		return &StepError{Step: "start the sandbox's first process", Err: err}
+	}
+	return s.awaitReady()
 }
 
 func setupOf(n Network, without Part) *setup {

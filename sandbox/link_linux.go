@@ -46,6 +46,10 @@ type setup struct {
 	Without            Part // Processes or Mounts
 	Guard              bool // of an environment
 	Rootless           bool // sudo has no power
+	// Program is this one's path, which stands in the places of Mappers, newuidmap
+	// and newgidmap, where there are ids to map; "" where there are none.
+	Program string
+	Mappers []string
 }
 
 // start comes with the three standard streams and a file with the Data of all

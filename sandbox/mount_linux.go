@@ -161,6 +161,15 @@ func (m *mounts) placeNames() error {
 	return nil
 }
 
+// coverWith mounts a file over another.
+func (m *mounts) coverWith(source, path string) error {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	return unix.Mount(source, real, "", unix.MS_BIND, "")
+}
+
 // cover mounts a private file over another, and gives its name.
 func (m *mounts) cover(path string, b []byte, mode fs.FileMode) (string, error) {
 	real, err := filepath.EvalSymlinks(path)

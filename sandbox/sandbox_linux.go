@@ -191,12 +191,12 @@ func (s *Sandbox) Start(c Config) error {
 	}
 	err = s.link.send(toInit{Start: m}, int(c.Stdin.Fd()), int(c.Stdout.Fd()), int(c.Stderr.Fd()), int(data.Fd()))
 	data.Close()
-	if err != nil {
+	var answer toParent
+	fds, lost := s.link.receive(&answer) // what it said before it ended, if it did
+	if err != nil && (lost != nil || answer.Failed == nil) {
 		return &StepError{Step: "start the command", Err: err}
 	}
-	var answer toParent
-	fds, err := s.link.receive(&answer)
-	if err != nil {
+	if err = lost; err != nil {
 		return &StepError{Step: "start the command", Err: fmt.Errorf("the sandbox ended: %w", err)}
 	}
 	if answer.Failed != nil {

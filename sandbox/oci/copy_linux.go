@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,7 +28,7 @@ type privateCopy struct {
 type print struct {
 	Mode    fs.FileMode
 	Size    int64
-	Written time.Time
+	Written int64 // ns since 1970
 	Inode   uint64
 	UID     uint32
 	GID     uint32
@@ -37,13 +36,13 @@ type print struct {
 }
 
 func printOf(path string, info fs.FileInfo) print {
-	p := print{Mode: info.Mode(), Size: info.Size(), Written: info.ModTime()}
+	p := print{Mode: info.Mode(), Size: info.Size(), Written: info.ModTime().UnixNano()}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		p.Inode, p.UID, p.GID = st.Ino, st.Uid, st.Gid
 	}
 	switch {
 	case p.Mode.IsDir():
-		p.Size, p.Written = 0, time.Time{} // they change with what is in them
+		p.Size, p.Written = 0, 0 // they change with what is in them
 	case p.Mode&fs.ModeSymlink != 0:
 		p.Link, _ = os.Readlink(path) // "" when it has just gone
 	}
@@ -253,6 +252,9 @@ func (k *privateCopy) give(dir *os.Root, name string, p print, hidden []string, 
 		if slices.Contains(hidden, target) || slices.Contains(b.own, path.Base(p.Link)) {
 			return false, nil
 		}
+		if old, e := dir.Readlink(name); e == nil && old == p.Link {
+			return true, nil // made anew, and the same: no change of a layer
+		}
 		if err = dir.Remove(name); err == nil || errors.Is(err, fs.ErrNotExist) {
 			err = dir.Symlink(p.Link, name)
 		}
@@ -268,7 +270,7 @@ func (k *privateCopy) give(dir *os.Root, name string, p print, hidden []string, 
 			return false, err
 		}
 		if old, e := dir.ReadFile(name); e == nil && bytes.Equal(old, data) {
-			return true, nil // made anew, and the same: no change of a layer
+			return true, nil
 		}
 		if err = dir.Remove(name); err == nil || errors.Is(err, fs.ErrNotExist) {
 			err = dir.WriteFile(name, data, p.Mode.Perm())
