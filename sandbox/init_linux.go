@@ -163,7 +163,7 @@ func (p *first) start() error {
 		}
 	}
 	if p.how.Without != Mounts {
-		if err := p.mounts.finish(m.Start.Trees, !p.shared); err != nil {
+		if err := p.mounts.finish(m.Start.Trees, m.Start.Daemons, !p.shared); err != nil {
 			return err
 		}
 	}
@@ -209,7 +209,7 @@ func (p *first) command(s *start, streams []int) error {
 	if p.shared {
 		killRest()
 	}
-	end := exit{State: State{Changed: p.mounts.changed(), Sudo: p.mounts.calledSudo()}}
+	end := exit{State: State{Changed: p.mounts.changed(), Sudo: p.mounts.calledSudo(), Daemons: p.mounts.usedDaemons()}}
 	if status.Signaled() {
 		end.State.Signal = status.Signal()
 	} else {

@@ -60,6 +60,7 @@ type start struct {
 	Args, Env []string
 	Trees     []Tree
 	Sizes     []int
+	Daemons   []string
 	HostPorts *openPorts // nil when none are asked for
 	Scratch   string
 	Container *contained // nil unless the sandbox is one
@@ -79,7 +80,7 @@ type exit struct {
 
 // newStart takes the data out of the trees.
 func newStart(c Config) (*start, *os.File, error) {
-	s := &start{Path: c.Path, Args: c.Args, Env: c.Env, Scratch: c.Scratch, Container: containedOf(c)}
+	s := &start{Path: c.Path, Args: c.Args, Env: c.Env, Daemons: c.Daemons, Scratch: c.Scratch, Container: containedOf(c)}
 	var data [][]byte
 	for _, t := range c.Trees {
 		t.Files = slices.Clone(t.Files)

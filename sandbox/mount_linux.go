@@ -40,6 +40,7 @@ type mounts struct {
 	scratch string // where the private files are, for as long as they are placed
 	layers  []layer
 	sudo    []*os.File // what stands in its places
+	daemons []*daemon
 }
 
 // begin separates the mounts from the host's, and tries what may be refused. A
@@ -77,9 +78,12 @@ func mountProc(at string) error {
 }
 
 // finish places the trees and leaves the mounts as the command sees them.
-func (m *mounts) finish(trees []Tree, proc bool) error {
+func (m *mounts) finish(trees []Tree, daemons []string, proc bool) error {
 	if err := m.place(trees); err != nil {
 		return err
+	}
+	if err := m.placeDaemons(daemons); err != nil {
+		return &StepError{Step: "place what stands for a daemon's socket", Err: err}
 	}
 	// What is mounted of the tmpfs stays; its own place is given back.
 	if err := unix.Unmount(m.scratch, unix.MNT_DETACH); err != nil {

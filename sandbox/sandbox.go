@@ -71,6 +71,9 @@ type Config struct {
 	Stdin, Stdout, Stderr *os.File
 	// Trees are directories with files of their own in the sandbox.
 	Trees []Tree
+	// Daemons are sockets, by their paths, of programs outside that download on the
+	// command's behalf. Those that are not there are left out. See State.Daemons.
+	Daemons []string
 	// Scratch is a directory that an environment (NewEnv) removes at its end; ""
 	// is none. It does so too when this process is killed, where the system can.
 	Scratch string
@@ -105,6 +108,8 @@ type State struct {
 	Changed []string
 	// Sudo is set when the command called sudo, which has no power there.
 	Sudo bool
+	// Daemons are those of Config.Daemons that the command has connected to.
+	Daemons []string
 	// Missed are loopback ports at which the command found nobody, and that are
 	// open on the host. Network.HostPorts are not among them.
 	Missed []uint16

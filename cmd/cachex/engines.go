@@ -231,3 +231,26 @@ func withoutAttribute(list []any) (rest []any, more bool) {
 	}
 	return rest, more
 }
+
+// engineSockets are where daemons listen that build and run containers outside of
+// the sandbox: Docker's, podman's, BuildKit's and containerd's, and those that the
+// user names.
+func engineSockets(getenv func(string) string) []string {
+	paths := []string{"/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock", "/run/buildkit/buildkitd.sock", "/run/containerd/containerd.sock"}
+	if dir := getenv("XDG_RUNTIME_DIR"); dir != "" {
+		for _, name := range []string{"docker.sock", "podman/podman.sock", "buildkit/buildkitd.sock"} {
+			paths = append(paths, filepath.Join(dir, name))
+		}
+	}
+	if home := getenv("HOME"); home != "" {
+		for _, name := range []string{".docker/run/docker.sock", ".docker/desktop/docker.sock"} {
+			paths = append(paths, filepath.Join(home, name))
+		}
+	}
+	for _, name := range []string{"DOCKER_HOST", "CONTAINER_HOST", "BUILDKIT_HOST"} {
+		if path, ok := strings.CutPrefix(getenv(name), "unix://"); ok && filepath.IsAbs(path) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}

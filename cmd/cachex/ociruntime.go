@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,25 +14,42 @@ import (
 	"cachex/sandbox/oci"
 )
 
+const runtimeLong = `Do what RUNTIME does with the ARGS, an OCI runtime such as runc. A container that
+it creates or joins gets the variables and trust stores of the run that DIR is
+of, and its own trust stores back when it is deleted. podman and buildah call
+it within "cachex run", as "cachex help containers" explains.
+
+EXIT STATUS
+  that of RUNTIME; 125 when it cannot be started
+
+ENVIRONMENT
+  What RUNTIME makes of it.`
+
 // newRuntimeCommand is what podman and buildah call in a sandbox (engines.go);
 // "cachex help" does not list it.
 func newRuntimeCommand(io streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "oci-runtime DIR RUNTIME ARGS", Short: "Stand between an engine and its runtime", Hidden: true, DisableFlagParsing: true,
-		RunE: func(_ *cobra.Command, args []string) error {
+		Use: "oci-runtime DIR RUNTIME [ARG...]", Short: "Stand between an engine and its runtime", Long: runtimeLong,
+		Example: "  cachex oci-runtime --help",
+		Hidden:  true, DisableFlagParsing: true,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 && args[0] == "--help" {
+				return c.Help()
+			}
 			if len(args) < 2 {
-				return errors.New("a directory and a runtime are needed")
+				return &usageError{errors.New("a directory and a runtime are needed"), "cachex oci-runtime"}
 			}
 			authority, err := authorityIn(args[0])
 			if err != nil {
-				return err
+				return &exitError{fmt.Errorf("the run of %s: %w", args[0], err), exitInternal, "cachex run calls it"}
 			}
 			r := oci.Runtime{
 				Path: args[1], Dir: filepath.Join(args[0], enginesCopies), Without: authority.Without,
 				Prepare: func(root, dir string, env []string) (oci.Change, error) { return trustIn(authority, root, dir, env) },
 				Environ: buildEnvironment,
 			}
-			return r.Exec(args[2:], os.Environ(), func(err error) { complain(io.err, err) })
+			err = r.Exec(args[2:], os.Environ(), func(err error) { complain(io.err, err) })
+			return &exitError{fmt.Errorf("%s: %w", args[1], err), exitInternal, ""}
 		},
 	}
 }

@@ -36,7 +36,9 @@ type summary struct {
 	Lock    string   `json:"lock,omitempty"`
 	Frozen  bool     `json:"frozen,omitempty"`
 	locked  lockNote
-	Changed []string     `json:"changed,omitempty"`
+	Changed []string `json:"changed,omitempty"`
+	// Daemons are the sockets at which the command asked one outside.
+	Daemons []string     `json:"daemons,omitempty"`
 	Totals  counts       `json:"totals"`
 	Hosts   []hostCounts `json:"hosts"`
 	Hints   []hint       `json:"hints,omitempty"`

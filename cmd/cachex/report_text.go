@@ -70,6 +70,9 @@ func writeText(out *os.File, s summary, a *account) {
 	for _, f := range s.Changed {
 		fmt.Fprintf(&b, "%s the build changed %s; the change stayed in the sandbox\n", p.warn.Render("note:"), f)
 	}
+	for _, d := range s.Daemons {
+		fmt.Fprintf(&b, "%s the command asked the daemon at %s;\n  what that downloads is not covered (cachex help ci)\n", p.warn.Render("note:"), d)
+	}
 	writeLacks(&b, s.lacks, p)
 	if s.fell != nil {
 		fmt.Fprintf(&b, "%s no sandbox could be made: %v\n", p.warn.Render("note:"), s.fell)

@@ -87,7 +87,7 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 	sum := summary{
 		Schema: reportSchema, Exit: status, Started: s.started.UTC(),
 		MS: time.Since(s.started).Milliseconds(), Sandbox: s.opts.kind(), Policy: string(o.mode),
-		Offline: o.offline, Cache: o.cache, Lower: o.lower, Changed: state.Changed, fell: s.fell,
+		Offline: o.offline, Cache: o.cache, Lower: o.lower, Changed: state.Changed, Daemons: state.Daemons, fell: s.fell,
 		Rung: s.box.Rung(), lacks: s.box.Lacks(), Lock: o.lock, Frozen: o.frozen, locked: locked,
 	}
 	for _, l := range sum.lacks {
@@ -316,7 +316,7 @@ func (s *session) serve(path string, args []string) (sandbox.State, error) {
 	command := sandbox.Config{
 		Path: path, Args: args, Env: buildEnvironment(os.Environ(), s.trust.Env),
 		Stdin: s.io.in, Stdout: s.io.out, Stderr: s.io.err, Trees: trees(s.trust.Trees),
-		Scratch: s.scratch,
+		Scratch: s.scratch, Daemons: engineSockets(os.Getenv),
 	}
 	more, variables, err := s.engines()
 	if err != nil {
