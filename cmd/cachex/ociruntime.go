@@ -14,10 +14,10 @@ import (
 	"cachex/sandbox/oci"
 )
 
-const runtimeLong = `Do what RUNTIME does with the ARGS, an OCI runtime such as runc. A container that
-it creates or joins gets the variables and trust stores of the run that DIR is
-of, and its own trust stores back when it is deleted. podman and buildah call
-it within "cachex run", as "cachex help containers" explains.
+const runtimeLong = `Do what RUNTIME, an OCI runtime such as runc, does with its arguments. A
+container that it creates or joins gets the variables and trust stores of the
+run that DIR is of, and its own trust stores back when it is deleted. podman and
+buildah call it within "cachex run", as "cachex help containers" explains.
 
 EXIT STATUS
   that of RUNTIME; 125 when it cannot be started

@@ -313,17 +313,15 @@ func (s *session) serve(path string, args []string) (sandbox.State, error) {
 	l := s.box.Listeners()
 	serving.Go(func() { s.proxy.Serve(ctx, l.TCP) })
 	serving.Go(func() { s.names.Serve(ctx, l.DNS, l.DNSStream) })
-	command := sandbox.Config{
-		Path: path, Args: args, Env: buildEnvironment(os.Environ(), s.trust.Env),
-		Stdin: s.io.in, Stdout: s.io.out, Stderr: s.io.err, Trees: trees(s.trust.Trees),
-		Scratch: s.scratch, Daemons: engineSockets(os.Getenv),
-	}
-	more, variables, err := s.engines()
+	engines, variables, err := s.engines()
 	if err != nil {
 		return sandbox.State{}, internal(err)
 	}
-	command.Trees = append(command.Trees, more...)
-	command.Env = buildEnvironment(command.Env, variables)
+	command := sandbox.Config{
+		Path: path, Args: args, Env: buildEnvironment(os.Environ(), slices.Concat(s.trust.Env, variables)),
+		Stdin: s.io.in, Stdout: s.io.out, Stderr: s.io.err, Trees: slices.Concat(trees(s.trust.Trees), engines),
+		Scratch: s.scratch, Daemons: engineSockets(os.Getenv),
+	}
 	s.container.fill(&command, s.authority)
 	// From before the start, as one could come as soon as the command has begun.
 	got := make(chan os.Signal, 8)

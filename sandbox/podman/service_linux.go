@@ -29,9 +29,12 @@ type Service struct {
 // Connect finds the service as podman does, and starts one for itself when none
 // is running. The environment is for that one. Errors are *Error.
 func Connect(ctx context.Context, env []string) (*Service, error) {
-	at, named := findService(os.Getenv)
+	at, named, err := findService(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
 	s := &Service{}
-	err := s.connect(ctx, at)
+	err = s.connect(ctx, at)
 	if err != nil && !named && isAbsent(err) {
 		return Start(ctx, env)
 	}
@@ -65,7 +68,7 @@ func Start(ctx context.Context, env []string) (*Service, error) {
 }
 
 func (s *Service) connect(ctx context.Context, at string) error {
-	path, ok := strings.CutPrefix(at, "unix://")
+	path, ok := strings.CutPrefix(at, unixScheme)
 	if !ok {
 		return errElsewhere
 	}
@@ -193,7 +196,7 @@ func startService(env []string) (*ownService, error) {
 }
 
 func (o *ownService) socket() string  { return filepath.Join(o.dir, "podman.sock") }
-func (o *ownService) address() string { return "unix://" + o.socket() }
+func (o *ownService) address() string { return unixScheme + o.socket() }
 
 func (o *ownService) hasEnded() bool {
 	select {

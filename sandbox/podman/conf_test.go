@@ -1,4 +1,4 @@
-package main
+package podman
 
 import (
 	"os"
@@ -9,7 +9,7 @@ import (
 )
 
 // What podman would read is read in its order, and by its rules of lists.
-func TestUserEngines(t *testing.T) {
+func TestReadConf(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {
 		at := filepath.Join(dir, name)
@@ -40,7 +40,7 @@ func TestUserEngines(t *testing.T) {
 		{map[string]string{"XDG_CONFIG_HOME": home, "CONTAINERS_CONF": filepath.Join(dir, "one")}, []any{"one"}},
 		{map[string]string{"XDG_CONFIG_HOME": home, "CONTAINERS_CONF_OVERRIDE": filepath.Join(dir, "last")}, []any{"b", "c", "last"}},
 	} {
-		conf, err := userEngines(getenv(c.env))
+		conf, err := ReadConf(getenv(c.env))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,15 +48,15 @@ func TestUserEngines(t *testing.T) {
 			t.Errorf("%v: %v", c.env, got)
 		}
 	}
-	conf, err := userEngines(getenv(map[string]string{"XDG_CONFIG_HOME": home}))
+	conf, err := ReadConf(getenv(map[string]string{"XDG_CONFIG_HOME": home}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := findRuntimes(conf)["own"]; got != filepath.Join(dir, "own") {
+	if got := conf.Runtimes()["own"]; got != filepath.Join(dir, "own") {
 		t.Errorf("the user's runtime: %q", got)
 	}
 	write("one", "[containers\n")
-	if _, err := userEngines(getenv(map[string]string{"CONTAINERS_CONF": filepath.Join(dir, "one")})); err == nil || !strings.Contains(err.Error(), "one") {
+	if _, err := ReadConf(getenv(map[string]string{"CONTAINERS_CONF": filepath.Join(dir, "one")})); err == nil || !strings.Contains(err.Error(), "one") {
 		t.Errorf("a file that podman does not read either: %v", err)
 	}
 }
