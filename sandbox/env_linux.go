@@ -24,7 +24,7 @@ const envName = "cachex-env"
 // *StepError.
 func NewEnv(ctx context.Context, user *User, guard bool) (*Sandbox, error) {
 	if user != nil {
-		if err := user.become(); err != nil {
+		if err := user.Become(); err != nil {
 			return nil, err
 		}
 	}

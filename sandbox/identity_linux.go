@@ -71,8 +71,8 @@ func invoker(u User) identity {
 	}}
 }
 
-// become makes this process the user's, for good.
-func (u User) become() error {
+// Become makes this process the user's, for good. Errors are *StepError.
+func (u User) Become() error {
 	if err := syscall.Setgroups(u.Groups); err != nil {
 		return &StepError{Step: "set the user's groups", Err: err}
 	}

@@ -37,7 +37,7 @@ func New(ctx context.Context, n Network, user *User) (*Sandbox, error) {
 		return climb(ctx, n, identities())
 	}
 	s, refused := climb(ctx, n, []identity{invoker(*user)})
-	if err := user.become(); err != nil {
+	if err := user.Become(); err != nil {
 		if s != nil {
 			s.Close()
 		}

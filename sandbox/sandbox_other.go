@@ -128,3 +128,6 @@ func (*Sandbox) Own(net.Conn) bool { return false }
 
 // OriginalDst fails.
 func OriginalDst(net.Conn) (netip.AddrPort, error) { return netip.AddrPort{}, errLinux }
+
+// Become fails: nobody is called for by sudo here.
+func (User) Become() error { return errLinux }

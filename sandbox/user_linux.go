@@ -60,6 +60,13 @@ func lookUser(root, spec string) (person, error) {
 	return who, err
 }
 
+// UserIDs are the numbers of a Container's User, by the etc/passwd and etc/group
+// below root.
+func UserIDs(root, spec string) (uid, gid uint32, err error) {
+	who, err := lookUser(root, spec)
+	return who.uid, who.gid, err
+}
+
 func lookGroup(root, group string) (uint32, error) {
 	if n, err := strconv.ParseUint(group, 10, 31); err == nil {
 		return uint32(n), nil

@@ -35,6 +35,7 @@ type containerOptions struct {
 	env     []string
 	user    string
 	pull    string
+	sealed  bool
 
 	mounts    []podman.Mount
 	variables map[string]string
@@ -46,6 +47,7 @@ func (c *containerOptions) flags(f *pflag.FlagSet) {
 	f.StringVarP(&c.workdir, "workdir", "w", "", "working `DIR` in the container (default: this one)")
 	f.StringArrayVarP(&c.env, "env", "e", nil, "set `NAME[=VALUE]` in the container (repeatable)")
 	f.StringVar(&c.user, "user", "", "`USER[:GROUP]` in the container (default: the image's)")
+	f.BoolVar(&c.sealed, "read-only", false, "make the container's own files read-only")
 	f.StringVar(&c.pull, "pull", podman.PullMissing, "pull the image: always, missing, newer or never (`WHEN`)")
 }
 
@@ -60,6 +62,8 @@ func (c *containerOptions) set() string {
 		return "-e"
 	case c.user != "":
 		return "--user"
+	case c.sealed:
+		return "--read-only"
 	}
 	return ""
 }
@@ -179,6 +183,11 @@ type containerRun struct {
 // prepareContainer is prepare for --image. A signal ends it; the command's own
 // come later.
 func (s *session) prepareContainer() error {
+	if s.opts.user != nil { // whose podman it is that makes the container
+		if err := s.opts.user.Become(); err != nil {
+			return err
+		}
+	}
 	if err := s.prepareProxy(); err != nil {
 		return err
 	}
@@ -222,7 +231,7 @@ func (s *session) makeContainer(ctx context.Context) error {
 	}
 	host, _ := os.Hostname() // "" is podman's choice
 	k.box, err = k.service.Run(ctx, podman.Config{
-		Image: k.image, User: k.user(), Mounts: k.opts.mounts, Env: k.opts.variables, Hostname: host,
+		Image: k.image, User: k.user(), Mounts: k.opts.mounts, Env: k.opts.variables, Hostname: host, ReadOnly: k.opts.sealed,
 	}, s.network())
 	if err != nil {
 		return err
@@ -265,9 +274,9 @@ func (s *session) findImage(ctx context.Context) error {
 // the same images, is told of a proxy that is there for the pull alone. Whom the
 // command may reach is another matter.
 func (s *session) pull(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "cachex-pull-")
+	dir, err := podman.NewDir()
 	if err != nil {
-		return fmt.Errorf("make a directory for certificates: %w", err)
+		return err
 	}
 	defer os.RemoveAll(dir)
 	trust, err := s.authority.TrustFiles(dir, dir, os.Environ())
@@ -289,7 +298,7 @@ func (s *session) pull(ctx context.Context) error {
 	served.Go(func() { p.Serve(serving, []net.Listener{l}) })
 	defer served.Wait()
 	defer stop()
-	service, err := podman.Start(ctx, env)
+	service, err := podman.Start(ctx, dir, env)
 	if err != nil {
 		return err
 	}
@@ -359,6 +368,9 @@ func (k *containerRun) startError(name string, err error) error {
 	case syscall.ENOENT:
 		return &exitError{fmt.Errorf("%s: command not found in %s", name, k.opts.image), exitNotFound,
 			"a shell's own words need a shell: cachex run --image IMAGE -- sh -c '…'"}
+	case syscall.EACCES:
+		return &exitError{fmt.Errorf("%s cannot be executed: %w", name, failed.Errno), exitNotExecutable,
+			"the container's user must be able to execute it and to enter " + k.opts.workdir + ": see --user and -w"}
 	case syscall.ENOEXEC:
 		return &exitError{fmt.Errorf("%s cannot be executed: %w", name, failed.Errno), exitNotExecutable,
 			"the image is for " + k.image.Architecture + ": pull the one for this machine, or install qemu-user-static"}

@@ -224,7 +224,7 @@ func left(tmp string) ([]fs.DirEntry, error) {
 	all, err := os.ReadDir(tmp)
 	var found []fs.DirEntry
 	for _, e := range all {
-		if strings.HasPrefix(e.Name(), "cachex-container-") || strings.HasPrefix(e.Name(), "cachex-podman-") {
+		if strings.HasPrefix(e.Name(), "cachex-podman-") {
 			found = append(found, e)
 		}
 	}

@@ -89,8 +89,8 @@ names is served though the server, or the cache, has something newer. See
 With --image the command runs in a container of IMAGE, which podman makes, as
 root or without: with this directory at the same path, the image's variables and
 user, and none of the host's (see -e). COMMAND is all that runs, whatever the
-image's entry point. -v, -w, -e and --user are those of podman run. Without
-root, the user in the container is the one outside as well: files are yours.
+image's entry point. -v, -w, -e, --user and --read-only are those of podman run.
+Without root, the user in the container is the one outside as well: files are yours.
 The container is removed at the end.
 
 With --sandbox=env nothing is made: the command is told of cachex as its proxy

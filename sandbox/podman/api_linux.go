@@ -58,7 +58,11 @@ type (
 	logging struct {
 		Driver string `json:"driver"`
 	}
-	created   struct{ ID string }
+	created struct{ ID string }
+	listed  struct {
+		ID     string `json:"Id"`
+		Labels map[string]string
+	}
 	imageData struct {
 		ID           string `json:"Id"`
 		Architecture string

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,9 +39,8 @@ func (s *Service) Run(ctx context.Context, c Config, n sandbox.Network) (*Contai
 }
 
 func (k *Container) run(ctx context.Context, c Config, n sandbox.Network) error {
-	var err error
-	if k.dir, err = os.MkdirTemp("", "cachex-container-"); err != nil {
-		return &Error{Step: "make a directory for the socket", Err: err, Hint: "set TMPDIR to a directory that can be written to"}
+	if err := k.makeDir(); err != nil {
+		return err
 	}
 	// The container's root need not be this user; the directory that this one is
 	// in keeps others away.
@@ -55,13 +55,16 @@ func (k *Container) run(ctx context.Context, c Config, n sandbox.Network) error 
 	if err != nil {
 		return &Error{Step: "find the parts of this program", Err: err}
 	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(shared, filepath.Base(sandbox.ContainerLink)), Net: "unix"})
+	l, err := listenIn(shared, filepath.Base(sandbox.ContainerLink))
 	if err != nil {
 		return &Error{Step: "open the container's socket", Err: err}
 	}
 	defer l.Close()
 	if err := os.Chmod(filepath.Join(shared, filepath.Base(sandbox.ContainerLink)), 0o666); err != nil {
 		return &Error{Step: "open the container's socket", Err: err}
+	}
+	if c.User, err = k.service.numbered(ctx, c); err != nil {
+		return err
 	}
 	d := k.service.describe(c, p, shared)
 	if err := k.start(ctx, d); err != nil {
@@ -71,11 +74,39 @@ func (k *Container) run(ctx context.Context, c Config, n sandbox.Network) error 
 	if err != nil {
 		return err
 	}
+	k.service.sweep(ctx)
 	if k.Sandbox, err = sandbox.Adopt(ctx, conn, n); err == nil {
 		// What is mounted stays mounted. Nothing is left of it if cachex is killed.
 		os.RemoveAll(k.dir)
 	}
 	return err
+}
+
+// listenIn listens in a directory, whose path may be longer than a socket's may be.
+func listenIn(dir, name string) (*net.UnixListener, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: fmt.Sprintf("/proc/self/fd/%d/%s", f.Fd(), name), Net: "unix"})
+	if err == nil {
+		l.SetUnlinkOnClose(false) // by that name it could not; it goes with the directory
+	}
+	return l, err
+}
+
+// makeDir makes the directory of the socket, in that of an own service.
+func (k *Container) makeDir() (err error) {
+	if k.service.own == nil {
+		k.dir, err = NewDir()
+		return err
+	}
+	k.dir = filepath.Join(k.service.own.dir, "box")
+	if err := os.Mkdir(k.dir, 0o700); err != nil {
+		return &Error{Step: "make a directory for the socket", Err: err}
+	}
+	return nil
 }
 
 // describe is the container as podman's API has it.
@@ -94,7 +125,7 @@ func (s *Service) describe(c Config, p program, shared string) spec {
 		SelinuxOpts: []string{"disable"}, // it would keep the container from the socket, and from the user's files
 		Remove:      true,
 		ReadOnly:    c.ReadOnly,
-		Labels:      map[string]string{"cachex": "run"},
+		Labels:      map[string]string{ownerLabel: owner()},
 		Log:         logging{Driver: "k8s-file"},
 		Systemd:     "false",
 	}
@@ -107,6 +138,15 @@ func (s *Service) describe(c Config, p program, shared string) spec {
 			d.Mounts = append(d.Mounts, bind{Source: m.Source, Destination: m.Target, Type: "bind", Options: append([]string{"rbind"}, m.Options...)})
 		} else {
 			d.Volumes = append(d.Volumes, volume{m.Source, m.Target, m.Options})
+		}
+	}
+	if c.ReadOnly { // as podman run --read-only does
+		for _, at := range []string{"/run", "/tmp", "/var/tmp"} {
+			if !slices.ContainsFunc(c.Mounts, func(m Mount) bool { return m.Target == at }) {
+				d.Mounts = append(d.Mounts, bind{
+					Source: "tmpfs", Destination: at, Type: "tmpfs", Options: []string{"rw", "nosuid", "nodev", "tmpcopyup", "mode=1777"},
+				})
+			}
 		}
 	}
 	return d
@@ -124,7 +164,7 @@ func (s *Service) userNamespace(user string) namespace {
 	}
 	for _, id := range []string{uid, gid} {
 		if _, err := strconv.ParseUint(id, 10, 31); err != nil {
-			return namespace{} // a name, whose number only the container knows
+			return namespace{} // a group's name: Service.numbered has made numbers of others
 		}
 	}
 	return namespace{Mode: "keep-id", Value: "uid=" + uid + ",gid=" + gid}

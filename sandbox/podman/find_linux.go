@@ -56,7 +56,7 @@ func connectError(at string, named bool, err error) error {
 		e.Err = syscall.ECONNREFUSED
 		e.Hint = "start the service there (podman system service --time=0 " + at + "), or unset CONTAINER_HOST"
 	}
-	if !named && e.Hint == "" {
+	if e.Hint == "" {
 		e.Hint = fmt.Sprintf("something other than podman answers at %s", at)
 	}
 	return e

@@ -26,8 +26,7 @@ type Config struct {
 	// Image is a name or an id of an image that is there (Service.Image).
 	Image Image
 	// User is who the command is, as in sandbox.Container. With a service of an
-	// ordinary user, that is the user outside as well, if it is root or a number;
-	// the files of one with a name are those of a subordinate id.
+	// ordinary user, that is the user outside as well.
 	User string
 	// Mounts are directories and files of this machine, or volumes.
 	Mounts []Mount

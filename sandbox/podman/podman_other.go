@@ -24,8 +24,11 @@ type Container struct{ *sandbox.Sandbox }
 // Connect fails: containers are Linux's.
 func Connect(context.Context, []string) (*Service, error) { return nil, errLinux }
 
+// NewDir fails as Connect does.
+func NewDir() (string, error) { return "", errLinux }
+
 // Start fails as Connect does.
-func Start(context.Context, []string) (*Service, error) { return nil, errLinux }
+func Start(context.Context, string, []string) (*Service, error) { return nil, errLinux }
 
 // Image fails as Connect does.
 func (*Service) Image(context.Context, string) (Image, bool, error) { return Image{}, false, errLinux }

@@ -36,7 +36,11 @@ func Connect(ctx context.Context, env []string) (*Service, error) {
 	s := &Service{}
 	err = s.connect(ctx, at)
 	if err != nil && !named && isAbsent(err) {
-		return Start(ctx, env)
+		dir, err := NewDir()
+		if err != nil {
+			return nil, err
+		}
+		return Start(ctx, dir, env)
 	}
 	if err != nil {
 		return nil, connectError(at, named, err)
@@ -44,9 +48,11 @@ func Connect(ctx context.Context, env []string) (*Service, error) {
 	return s, nil
 }
 
-// Start starts a service that ends with this process. The environment is its.
-func Start(ctx context.Context, env []string) (*Service, error) {
-	own, err := startService(env)
+// Start starts a service that ends with this process. The environment is its. The
+// directory has its socket, and is removed at the end, also when this process is
+// killed; so are the containers that it has made and that are left then.
+func Start(ctx context.Context, dir string, env []string) (*Service, error) {
+	own, err := startService(dir, env)
 	if err != nil {
 		return nil, err
 	}
@@ -141,24 +147,23 @@ type ownService struct {
 // socketScript makes podman take a socket that is open already, as systemd hands
 // one over (sd_listen_fds(3)): whoever connects waits until it answers, and need
 // not ask again and again. The shell stays, for cachex may be killed: it gets a
-// signal then, ends podman and removes the directory. (The first wait ends with the
-// signal.)
-const socketScript = `dir=$1; shift
-sh -c 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"' sh "$@" &
+// signal then, ends podman, removes the containers unless cachex has done so, and
+// the directory. (The first wait ends with the signal.)
+const socketScript = `dir=$1; owner=$2; podman=$3
+sh -c 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" system service --time=0' "$podman" &
 trap "kill $!" TERM
 wait $!; wait $!
+[ -e "$dir/closed" ] || "$podman" rm --force --time 0 --filter "label=$owner"
 rm -rf "$dir"`
 
-func startService(env []string) (*ownService, error) {
+func startService(dir string, env []string) (*ownService, error) {
 	path, err := exec.LookPath("podman")
 	if err != nil {
+		os.RemoveAll(dir)
 		return nil, &Error{Step: "find podman", Err: errors.New("no service is running, and podman is not installed"),
 			Hint: "install podman (apt-get, dnf, apk, zypper or pacman), or name a service of this machine with CONTAINER_HOST=unix:///PATH"}
 	}
-	o := &ownService{ended: make(chan struct{})}
-	if o.dir, err = os.MkdirTemp("", "cachex-podman-"); err != nil {
-		return nil, &Error{Step: "make a directory for the socket", Err: err, Hint: "set TMPDIR to a directory that can be written to"}
-	}
+	o := &ownService{dir: dir, ended: make(chan struct{})}
 	fail := func(step string, err error) (*ownService, error) {
 		os.RemoveAll(o.dir)
 		return nil, &Error{Step: step, Err: err}
@@ -174,7 +179,7 @@ func startService(env []string) (*ownService, error) {
 		return fail("open the service's socket", err)
 	}
 	defer f.Close()
-	o.cmd = exec.Command("/bin/sh", "-c", socketScript, "sh", o.dir, path, "system", "service", "--time=0")
+	o.cmd = exec.Command("/bin/sh", "-c", socketScript, "sh", o.dir, ownerLabel+"="+owner(), path)
 	// With either, empty or not, podman is a client and serves nothing.
 	o.cmd.Env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		return strings.HasPrefix(kv, "CONTAINER_HOST=") || strings.HasPrefix(kv, "CONTAINER_CONNECTION=")
@@ -195,7 +200,7 @@ func startService(env []string) (*ownService, error) {
 	return o, nil
 }
 
-func (o *ownService) socket() string  { return filepath.Join(o.dir, "podman.sock") }
+func (o *ownService) socket() string  { return filepath.Join(o.dir, "sock") }
 func (o *ownService) address() string { return unixScheme + o.socket() }
 
 func (o *ownService) hasEnded() bool {
@@ -213,7 +218,8 @@ func (o *ownService) stop() {
 		return
 	}
 	o.once.Do(func() {
-		o.cmd.Process.Signal(syscall.SIGTERM) // fails when it has ended
+		_ = os.WriteFile(filepath.Join(o.dir, "closed"), nil, 0o600) // else podman looks for nothing
+		o.cmd.Process.Signal(syscall.SIGTERM)                        // fails when it has ended
 		<-o.ended
 		os.RemoveAll(o.dir) // if the shell was killed
 	})
