@@ -90,8 +90,8 @@ With --image the command runs in a container of IMAGE, which podman makes, as
 root or without: with this directory at the same path, the image's variables and
 user, and none of the host's (see -e). COMMAND is all that runs, whatever the
 image's entry point. -v, -w, -e, --user and --read-only are those of podman run.
-Without root, the user in the container is the one outside as well: files are yours.
-The container is removed at the end.
+Without root, the user in the container is the one outside as well: files are
+yours. The container is removed at the end.
 
 With --sandbox=env nothing is made: the command is told of cachex as its proxy
 by HTTP_PROXY and the like, and of the certificates by SSL_CERT_FILE and others.
@@ -121,8 +121,9 @@ ENVIRONMENT
   CACHEX_SANDBOX, CACHEX_REPORT,
   CACHEX_ALLOW, CACHEX_DENY, CACHEX_PASSTHROUGH, CACHEX_HOST_PORT,
   CACHEX_PUBLISH, CACHEX_FAIL_ON_MISS, CACHEX_LOCK, CACHEX_FROZEN, CACHEX_IMAGE,
-  CACHEX_PULL, CACHEX_USER, CACHEX_VOLUME, CACHEX_WORKDIR and CACHEX_ENV give
-  defaults for the flags of those names. Lists are separated by commas.
+  CACHEX_PULL, CACHEX_USER, CACHEX_VOLUME, CACHEX_WORKDIR, CACHEX_READ_ONLY and
+  CACHEX_ENV give defaults for the flags of those names. Lists are separated by
+  commas.
 
   CONTAINER_HOST names podman's service, as for podman itself.
 
