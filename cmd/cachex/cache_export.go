@@ -21,6 +21,7 @@ import (
 type cacheExport struct {
 	cacheCommand
 	since  string
+	run    string
 	public bool
 }
 
@@ -32,6 +33,9 @@ left out. Runs may go on meanwhile. tar --zstd -xf unpacks it to the same.
 With --since what came or was put there earlier is left out. TIME is an AGE, as
 2h or 7d, a day, as 2026-11-25, or a time, as 2026-11-25T16:00:00Z.
 
+With --run it has only what a run has used, in all its forms: the last run is
+"1", others as in "cachex report". A CI cache then holds each file once.
+
 The archive has what was fetched with credentials, for those credentials alone,
 as the directory has. --public leaves that out: for archives that others get.`
 
@@ -39,17 +43,19 @@ func newCacheExport(io streams) *cobra.Command {
 	o := &cacheExport{cacheCommand: cacheCommand{io: io}}
 	c := &cobra.Command{
 		Use: "export [flags] [FILE|-]", Short: "Write the cache to an archive",
-		Long: cacheExportLong + cacheSections("", "CACHEX_SINCE, CACHEX_PUBLIC"),
+		Long: cacheExportLong + cacheSections("", "CACHEX_SINCE, CACHEX_RUN, CACHEX_PUBLIC"),
 		Example: `  cachex cache export cache.tar.zst
   cachex cache export --since 24h - > new.tar.zst
+  cachex cache export --run 1 run.tar.zst
   cachex cache export --public public.tar.zst`,
 	}
 	c.Flags().StringVar(&o.since, "since", "", "`TIME` before which all is left out")
+	c.Flags().StringVar(&o.run, "run", "", "only what `RUN` has used")
 	c.Flags().BoolVar(&o.public, "public", false, "leave out what was fetched with credentials")
-	return o.command(c, cobra.MaximumNArgs(1), o.run)
+	return o.command(c, cobra.MaximumNArgs(1), o.export)
 }
 
-func (o *cacheExport) run(args []string) error {
+func (o *cacheExport) export(args []string) error {
 	e := store.Exporter{}
 	if o.since != "" {
 		var err error
@@ -69,6 +75,11 @@ func (o *cacheExport) run(args []string) error {
 		return err
 	}
 	defer s.Close()
+	if o.run != "" {
+		if e.Only, err = usedBy(s, o.run); err != nil {
+			return err
+		}
+	}
 	line := newProgress(o.io.err, "exported")
 	e.Added = line.add
 	e.Skip = func(name, reason string) {

@@ -26,6 +26,7 @@ type runOptions struct {
 	sandbox    string
 	failOnMiss bool
 	lock       string
+	noRecord   bool
 	frozen     bool
 	pass       []string
 	allow      []string
@@ -118,12 +119,11 @@ EXIT STATUS
 
 ENVIRONMENT
   CACHEX_CACHE, CACHEX_LAYER, CACHEX_LOWER, CACHEX_OFFLINE, CACHEX_POLICY,
-  CACHEX_SANDBOX, CACHEX_REPORT,
-  CACHEX_ALLOW, CACHEX_DENY, CACHEX_PASSTHROUGH, CACHEX_HOST_PORT,
-  CACHEX_PUBLISH, CACHEX_FAIL_ON_MISS, CACHEX_LOCK, CACHEX_FROZEN, CACHEX_IMAGE,
-  CACHEX_PULL, CACHEX_USER, CACHEX_VOLUME, CACHEX_WORKDIR, CACHEX_READ_ONLY and
-  CACHEX_ENV give defaults for the flags of those names. Lists are separated by
-  commas.
+  CACHEX_SANDBOX, CACHEX_REPORT, CACHEX_ALLOW, CACHEX_DENY, CACHEX_PASSTHROUGH,
+  CACHEX_HOST_PORT, CACHEX_PUBLISH, CACHEX_FAIL_ON_MISS, CACHEX_LOCK,
+  CACHEX_FROZEN, CACHEX_NO_RECORD, CACHEX_IMAGE, CACHEX_PULL, CACHEX_USER,
+  CACHEX_VOLUME, CACHEX_WORKDIR, CACHEX_READ_ONLY and CACHEX_ENV give defaults
+  for the flags of those names. Lists are separated by commas.
 
   CONTAINER_HOST names podman's service, as for podman itself.
 
@@ -176,6 +176,7 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	f.StringVar(&o.sandbox, "sandbox", "auto", "`KIND`: auto, netns, container, or env, by variables alone")
 	o.container.flags(f)
 	f.BoolVar(&o.failOnMiss, "fail-on-miss", false, "exit with 3 when the command succeeded although a request was refused")
+	f.BoolVar(&o.noRecord, "no-record", false, "leave no record for cachex report")
 	f.StringVar(&o.lock, "lock", "", "name what the command receives in `FILE`")
 	f.BoolVar(&o.frozen, "frozen", false, "refuse what --lock does not name, and what differs")
 	f.StringArrayVar(&o.allow, "allow", nil, "the only `HOST` that may be reached (repeatable)")

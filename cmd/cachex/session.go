@@ -93,11 +93,12 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 	for _, l := range sum.lacks {
 		sum.Lacks = append(sum.Lacks, l.Part)
 	}
-	if wantsExchanges(o.targets) {
-		sum.Command = withoutSecrets(args)
-	}
+	sum.Command = withoutSecrets(args)
 	if err := writeReports(io, o.targets, sum, s.account); err != nil {
 		complain(io.err, err) // the command's status is worth more
+	}
+	if err := s.keepRecord(sum); err != nil {
+		complain(io.err, err)
 	}
 	return status, nil
 }
@@ -168,8 +169,8 @@ func (s *session) prepareProxy() error {
 	if err != nil {
 		return err
 	}
-	if wantsExchanges(s.opts.targets) {
-		if lines, err = newSpool(); err != nil {
+	if wanted := wantsExchanges(s.opts.targets); wanted || !s.opts.noRecord {
+		if lines, err = newSpool(); err != nil && wanted {
 			return err
 		}
 	}

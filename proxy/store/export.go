@@ -35,6 +35,9 @@ type Exporter struct {
 	// Leave tells of variants to be left out, as those for credentials, and leaves out
 	// what the names of credentials are made with. nil leaves nothing out.
 	Leave func(variant string) bool
+	// Only tells of what is not left out: documents, and repositories, which are
+	// wanted whole or not at all. nil is all.
+	Only func(k Key) bool
 	// Added is told of each answer and its bytes. nil ignores it.
 	Added func(bytes int64)
 	// Skip is Walker's.
@@ -54,6 +57,9 @@ func (s *Store) Export(w io.Writer, e Exporter) error {
 	all := e.Leave == nil
 	if all {
 		e.Leave = func(string) bool { return false }
+	}
+	if e.Only == nil {
+		e.Only = func(Key) bool { return true }
 	}
 	if e.Added == nil {
 		e.Added = func(int64) {}
@@ -125,6 +131,9 @@ func header(name string, size int64, t time.Time) *tar.Header {
 }
 
 func (x *exporting) document(d *Document) error {
+	if !x.Only(d.Key) {
+		return nil
+	}
 	for _, f := range d.Forms {
 		if f.Kind == FormParts || f.Kind == FormOrphan || x.Leave(f.Variant) {
 			continue
@@ -225,7 +234,7 @@ func (x *exporting) body(k Key, f Form) error {
 // repository adds a mirror: what is referred to before what refers to it, so that
 // an archive that was cut claims nothing that is not there.
 func (x *exporting) repository(r Repository) error {
-	if x.Leave(r.Variant) || !x.Since.IsZero() && r.Changed.Before(x.Since) {
+	if x.Leave(r.Variant) || !x.Only(r.Key) || !x.Since.IsZero() && r.Changed.Before(x.Since) {
 		return nil
 	}
 	var names []string
