@@ -243,9 +243,9 @@ func (m *model) open(i int) {
 }
 
 // newHouse is a rig whose origin is somewhere else.
-func newHouse(t *testing.T, dial func(ctx context.Context, network, address string) (net.Conn, error), dir string, mode policy.Mode, offline bool) *rig {
+func newHouse(t *testing.T, dial func(ctx context.Context, network, address string) (net.Conn, error), dir string, mode policy.Mode, offline bool, lower ...string) *rig {
 	t.Helper()
-	s, err := store.Open(dir, offline)
+	s, err := store.OpenLayers(dir, offline, lower)
 	if err != nil {
 		t.Fatal(err)
 	}

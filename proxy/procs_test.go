@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,8 +25,8 @@ import (
 )
 
 // workerEnv tells a copy of the test program that it is one of the processes of
-// TestKilledProcesses: the directory, the origin's address, the first document
-// and how many there are.
+// TestKilledProcesses: the directory, the one below it or "-", the origin's address,
+// the first document and how many there are.
 const workerEnv = "CACHEX_TEST_WORKER"
 
 // workerClients is how many downloads a worker has under way.
@@ -39,9 +41,21 @@ func TestKilledProcesses(t *testing.T) {
 	}
 	seed := seedOf(t)
 	for _, n := range []int{2, 13} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) { killProcesses(t, rand.New(rand.NewPCG(seed, uint64(n))), n, soak(t, 300)/30) })
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			killProcesses(t, rand.New(rand.NewPCG(seed, uint64(n))), n, soak(t, 300)/30, noLower)
+		})
 	}
+	t.Run("layers", func(t *testing.T) {
+		killProcesses(t, rand.New(rand.NewPCG(seed, 0)), 4, soak(t, 300)/30, t.TempDir())
+	})
 }
+
+// noLower is the directory below of processes without any, belowCount how many of the
+// first documents the others have there.
+const (
+	noLower    = "-"
+	belowCount = 30
+)
 
 // trickle is an origin of artifacts whose bodies take a moment each.
 type trickle struct {
@@ -82,11 +96,11 @@ type worker struct {
 	killed bool
 }
 
-func startWorker(t *testing.T, dir, origin string, first, count int) *worker {
+func startWorker(t *testing.T, dir, lower, origin string, first, count int) *worker {
 	t.Helper()
 	w := &worker{ended: make(chan struct{})}
 	w.cmd = exec.Command(os.Args[0], "-test.run=^TestKilledProcesses$", "-test.timeout=3m")
-	w.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %d %d", workerEnv, dir, origin, first, count), "GORACE=atexit_sleep_ms=0")
+	w.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s %d %d", workerEnv, dir, lower, origin, first, count), "GORACE=atexit_sleep_ms=0")
 	w.cmd.Stdout, w.cmd.Stderr = &w.out, &w.out
 	if err := w.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -123,14 +137,20 @@ func (w *worker) end(t *testing.T) {
 	}
 }
 
-func killProcesses(t *testing.T, rng *rand.Rand, processes, kills int) {
+func killProcesses(t *testing.T, rng *rand.Rand, processes, kills int, lower string) {
 	dir := t.TempDir()
 	o := &trickle{asked: map[string]int{}}
 	origin := httptest.NewServer(o)
 	defer origin.Close()
 	const window, step = 20, 4
+	below, before := 0, []string(nil)
+	if lower != noLower {
+		below = belowCount
+		startWorker(t, lower, noLower, origin.Listener.Addr().String(), 0, below).end(t)
+		before = timesIn(t, lower)
+	}
 	start := func(n int) *worker {
-		return startWorker(t, dir, origin.Listener.Addr().String(), n*step, window)
+		return startWorker(t, dir, lower, origin.Listener.Addr().String(), n*step, window)
 	}
 	var workers []*worker
 	for range processes {
@@ -156,7 +176,7 @@ func killProcesses(t *testing.T, rng *rand.Rand, processes, kills int) {
 	}
 	// A new process gets everything, whatever locks were left.
 	all := turn*step + window
-	startWorker(t, dir, origin.Listener.Addr().String(), 0, all).end(t)
+	startWorker(t, dir, lower, origin.Listener.Addr().String(), 0, all).end(t)
 
 	extra := 0
 	for _, n := range o.asked {
@@ -166,12 +186,33 @@ func killProcesses(t *testing.T, rng *rand.Rand, processes, kills int) {
 		t.Errorf("%d artifacts were fetched %d times too often; %d kills explain %d", len(o.asked), extra, killed, killed*workerClients)
 	}
 	kept := checkFiles(t, dir, func(k store.Key, body []byte) bool { return bytes.Equal(body, trickled(k.Target)) })
-	if kept != all {
-		t.Errorf("%d files, want %d", kept, all)
+	if kept != all-below {
+		t.Errorf("%d files, want %d", kept, all-below)
+	}
+	if lower != noLower && !slices.Equal(before, timesIn(t, lower)) {
+		t.Error("the directory below has changed")
 	}
 	sweepAged(t, dir)
 	nothingLeft(t, dir)
 	t.Logf("%d processes, %d kills, %d artifacts, %d fetched again, at most %d temporary files", processes, killed, all, extra, peak)
+}
+
+// timesIn lists all that a directory has, and when it was changed.
+func timesIn(t *testing.T, dir string) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		fi, err := d.Info()
+		all = append(all, fmt.Sprint(name, fi.ModTime().UnixNano()))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // sweepAged opens the directory when what the killed left is two days old.
@@ -198,15 +239,19 @@ func sweepAged(t *testing.T, dir string) {
 // work is what a worker does: its documents through a proxy of its own, in an
 // order of its own.
 func work(t *testing.T, job string) {
-	var dir, origin string
+	var dir, lower, origin string
 	var first, count int
-	if _, err := fmt.Sscan(job, &dir, &origin, &first, &count); err != nil {
+	if _, err := fmt.Sscan(job, &dir, &lower, &origin, &first, &count); err != nil {
 		t.Fatal(err)
 	}
 	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, origin)
 	}
-	h := newHouse(t, dial, dir, policy.Artifacts, false)
+	var lowers []string
+	if lower != noLower {
+		lowers = []string{lower}
+	}
+	h := newHouse(t, dial, dir, policy.Artifacts, false, lowers...)
 	defer h.stop()
 	paths := make(chan string)
 	var wg sync.WaitGroup

@@ -54,8 +54,9 @@ type rigOptions struct {
 	lock    *lock.Recorder
 	frozen  *lock.File
 
-	passthrough string // a pattern
-	name        string // of each address
+	lower       []string // directories below
+	passthrough string   // a pattern
+	name        string   // of each address
 	client      func(net.Conn) string
 	dial        func(ctx context.Context, network, address string) (net.Conn, error) // for what is not HTTP
 	reach       Reach
@@ -78,7 +79,7 @@ func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
 	r.origin.EnableHTTP2 = !o.noH2
 	r.origin.StartTLS()
 	r.plain = httptest.NewServer(counted)
-	s, err := store.Open(o.dir, o.offline)
+	s, err := store.OpenLayers(o.dir, o.offline, o.lower)
 	if err != nil {
 		t.Fatal(err)
 	}

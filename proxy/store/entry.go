@@ -253,6 +253,9 @@ func (s *Store) Touch(k Key, variant string, m Meta) error {
 	defer s.edit(k, variant).Unlock()
 	m.Below = false
 	if err := s.unchanged(k, variant, &m); err != nil {
+		if s.hasBody(k, variant) {
+			return err // by now it has one of its own
+		}
 		e, gone := s.getBelow(k, variant, err)
 		if gone != nil {
 			return err
