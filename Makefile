@@ -33,6 +33,6 @@ soak:
 # A minute for each fuzz target.
 FUZZTIME = 60s
 fuzz:
-	for p in ./proxy/store:FuzzURL ./proxy/store:FuzzName ./proxy/policy:FuzzJudge ./proxy:FuzzSniff ./proxy:FuzzHandler ./proxy:FuzzUpstream ./proxy:FuzzHosts ./proxy/mirror:FuzzPktLine ./proxy/dns:FuzzAnswer ./ca:FuzzMerge; do \
+	for p in ./proxy/store:FuzzURL ./proxy/store:FuzzName ./proxy/store:FuzzImport ./proxy/policy:FuzzJudge ./proxy:FuzzSniff ./proxy:FuzzHandler ./proxy:FuzzUpstream ./proxy:FuzzHosts ./proxy/mirror:FuzzPktLine ./proxy/dns:FuzzAnswer ./ca:FuzzMerge; do \
 	  go test $${p%:*} -list "^$${p##*:}\$$" | grep -q ^Fuzz || { echo "no $$p"; exit 1; }; \
 	  go test $${p%:*} -run '^$$' -fuzz "$${p##*:}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x || exit 1; done

@@ -108,7 +108,7 @@ func (o *cacheRm) matching(s *store.Store, g *urlGlob, d *store.Document) []stor
 
 func dropForms(s *store.Store, k store.Key, forms []store.Form) (freed int64, err error) {
 	for _, f := range forms {
-		n, e := s.Discard(k, f, false)
+		n, e := s.Discard(k, f)
 		freed += n
 		if err == nil {
 			err = e

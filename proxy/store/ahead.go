@@ -28,7 +28,7 @@ type place struct {
 // scan is a part of a walk: some folders and what is below them.
 type scan struct {
 	todo    []place       // what is left to be looked through; the next is the last
-	meta    bool          // to be read
+	walker  Walker        // what is to be read; its calls are for visit
 	done    chan struct{} // nil before it is begun
 	events  []event
 	forms   []Form   // of all events
@@ -45,7 +45,7 @@ type event struct {
 func (sc *scan) run(s *Store) {
 	defer close(sc.done)
 	t := tree{Store: s, Walker: Walker{
-		ReadMeta: sc.meta,
+		ReadMeta: sc.walker.ReadMeta, ReadUnused: sc.walker.ReadUnused,
 		Visit: func(d *Document) error {
 			n := len(sc.forms)
 			sc.forms = append(sc.forms, d.Forms...)
@@ -96,7 +96,7 @@ func (sc *scan) visit(t *tree) error {
 func (sc *scan) rest() []*scan {
 	var scans []*scan
 	for some := range slices.Chunk(sc.todo, aheadFolders) {
-		scans = append(scans, &scan{todo: slices.Clone(some), meta: sc.meta})
+		scans = append(scans, &scan{todo: slices.Clone(some), walker: sc.walker})
 	}
 	return scans
 }
@@ -104,7 +104,7 @@ func (sc *scan) rest() []*scan {
 // walk visits a folder and all below it.
 func (s *Store) walk(w Walker, first string) error {
 	t := &tree{Store: s, Walker: w}
-	todo := []*scan{{todo: []place{{first, inBodies | inMeta | inParts}}, meta: w.ReadMeta}} // the next is the last
+	todo := []*scan{{todo: []place{{first, inBodies | inMeta | inParts}}, walker: w}} // the next is the last
 	begun, most := 0, 4*runtime.GOMAXPROCS(0)
 	defer func() { // when Visit has ended it
 		for _, sc := range todo {

@@ -13,24 +13,14 @@ func (s *Store) Meta(k Key, variant string) (*Meta, error) { return s.readMeta(k
 func (s *Store) Path(k Key, variant string) string { return s.bodyName(k, variant) }
 
 // Discard removes a form, as it was when it was visited, and gives the bytes that
-// are free now. What was changed or, if idle is set, used or is being fetched
-// since stays. Clients that are reading it go on doing so.
-func (s *Store) Discard(k Key, f Form, idle bool) (freed int64, err error) {
+// are free now. What was changed since stays. Clients that are reading it go on
+// doing so.
+func (s *Store) Discard(k Key, f Form) (freed int64, err error) {
 	if s.readOnly {
 		return 0, ErrReadOnly
 	}
-	if idle {
-		l, err := s.tryLock(lockName(k, f.Variant))
-		if err != nil {
-			return 0, err
-		}
-		if l == nil {
-			return 0, nil
-		}
-		defer l.Unlock()
-	}
 	defer s.edit(k, f.Variant).Unlock()
-	if !s.asVisited(k, f, idle) {
+	if !s.asVisited(k, f, false) {
 		return 0, nil
 	}
 	return s.discard(k, f)

@@ -79,7 +79,7 @@ func (s *Store) look(k Key, variant string) (*Entry, error) {
 		return miss("not in the cache")
 	}
 	if err == nil && m.Size == fi.Size() && m.ModTime.Equal(fi.ModTime()) {
-		s.markUsed(k, variant, mfi)
+		s.markUsed(k, variant, m, mfi)
 		return &Entry{Meta: *m, File: f, Own: m.Mine}, nil
 	}
 	if target, err := s.link(k.Name(variant)); err == nil && isStatus(target) { // somebody made a file called 404
@@ -188,7 +188,7 @@ func (s *Store) getStatus(k Key, variant string, cause error) (*Entry, error) {
 		return miss("not in the cache")
 	}
 	if err == nil && m.Status == status {
-		s.markUsed(k, variant, mfi)
+		s.markUsed(k, variant, m, mfi)
 		return &Entry{Meta: *m, Own: m.Mine}, nil
 	}
 	return &Entry{Own: true, Meta: Meta{URL: k.URL("https"), Status: status, Header: http.Header{}}}, nil

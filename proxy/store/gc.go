@@ -52,6 +52,7 @@ type collection struct {
 	Collector
 	Collected
 	groups groups
+	lock   *manyLock
 	uses   map[int64]int64 // bytes by the minute of their last use
 	limit  int64           // minutes before it go
 	need   int64           // bytes that must go
@@ -75,18 +76,29 @@ func (s *Store) Collect(c Collector) (Collected, error) {
 	if err := g.count(); err != nil {
 		return Collected{}, err
 	}
-	g.decide()
+	if g.decide(); g.limit == math.MinInt64 {
+		return g.Collected, nil
+	}
+	if !g.DryRun {
+		var err error
+		if g.lock, err = s.newManyLock(); err != nil {
+			return g.Collected, err
+		}
+		defer g.lock.close()
+	}
 	err := g.remove()
 	return g.Collected, err
 }
 
 // stays tells whether a form is never removed: it is the user's.
-func stays(f Form) bool { return f.Own() && f.Kind != FormParts }
+func (g *collection) stays(f Form) bool {
+	return f.Kind != FormParts && (f.Own() || isAlways(f.Used, g.Now))
+}
 
 // measureDocument adds up what may be removed of a document.
 func (g *collection) measureDocument(d *Document) (bytes int64, used time.Time) {
 	for _, f := range d.Forms {
-		if stays(f) {
+		if g.stays(f) {
 			continue
 		}
 		bytes += f.Size + max(f.MetaSize, 0)
@@ -162,7 +174,9 @@ func (g *collection) doomed(bytes int64, used time.Time) bool {
 
 // remove goes through the directory again.
 func (g *collection) remove() error {
-	err := g.Walk(Walker{Visit: func(d *Document) error {
+	// A document goes by the form that was used last, or with its group.
+	all := Walker{ReadUnused: time.Unix((g.limit+1)*int64(useStep/time.Second), 0)}
+	all.Visit = func(d *Document) error {
 		bytes, used := g.measureDocument(d)
 		if bytes == 0 && used.IsZero() {
 			return nil
@@ -180,7 +194,8 @@ func (g *collection) remove() error {
 			return nil
 		}
 		return g.drop(d, used)
-	}})
+	}
+	err := g.Walk(all)
 	if err != nil {
 		return err
 	}
@@ -203,17 +218,17 @@ func (g *collection) remove() error {
 func (g *collection) drop(d *Document, used time.Time) error {
 	freed, busy := int64(0), false
 	for _, f := range d.Forms {
-		if stays(f) {
+		if g.stays(f) {
 			continue
 		}
 		bytes := f.Size + max(f.MetaSize, 0)
-		if m, err := g.readMeta(d.Key, f.Variant); err == nil && m.Mine && f.Kind != FormParts {
+		if f.Meta != nil && f.Meta.Mine { // its mark was lost
 			g.Own += bytes
 			continue
 		}
 		if !g.DryRun {
 			var err error
-			if bytes, err = g.Discard(d.Key, f, true); err != nil {
+			if bytes, err = g.discardIdle(d.Key, f); err != nil {
 				return err
 			}
 		}

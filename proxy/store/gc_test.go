@@ -234,3 +234,30 @@ func TestCollectAtOnce(t *testing.T) {
 	}
 	r.clean()
 }
+
+// An answer that a user put there with header fields counts as own from the start,
+// so that enough of the others goes, and stays even when its mark is lost.
+func TestCollectOwnFields(t *testing.T) {
+	for _, marked := range []bool{true, false} {
+		r := gcRig(t)
+		w, err := r.Create()
+		r.must(err)
+		defer w.Close()
+		_, err = w.Write(make([]byte, 3000))
+		r.must(err)
+		m := metaOf(key("/mine"), http.StatusOK)
+		m.Mine = true
+		r.must(w.Commit(key("/mine"), "", m))
+		r.want("/mine", found{status: 200, body: string(make([]byte, 3000)), own: true})
+		if !marked {
+			r.usedAgo("/mine", 90*day)
+		}
+		max := r.size() - 1500
+		got, err := r.Collect(Collector{MaxSize: max})
+		r.must(err)
+		if left := r.left(); marked && (left != "/c /d /e /mine" || r.size() > max) || !strings.HasSuffix(left, "/mine") {
+			t.Errorf("marked %v: %s are left, %d bytes of %d: %+v", marked, left, r.size(), max, got)
+		}
+		r.clean()
+	}
+}

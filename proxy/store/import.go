@@ -226,6 +226,9 @@ func (x *importing) meta(h *tar.Header) error {
 	}
 	m.Header, m.Below, m.Gone = x.Kept(m.Header), false, false
 	p := &pending{k, variant, &m, h.ModTime}
+	if m.Mine {
+		p.used = always()
+	}
 	if !isNote(variant) {
 		x.last = p
 		return nil
@@ -381,7 +384,7 @@ func (x *importing) finish(p *pending, variants [][]string, bytes int64) error {
 }
 
 func (x *importing) took(p *pending, bytes int64) {
-	if !p.used.IsZero() && p.used.Before(time.Now()) {
+	if !p.used.IsZero() && (p.used.Before(time.Now()) || p.meta.Mine) {
 		_ = x.root.Chtimes(metaName(p.key, p.variant), time.Time{}, p.used) // or it counts as used now
 	}
 	x.count(bytes)

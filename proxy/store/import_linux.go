@@ -102,7 +102,7 @@ func (f *folder) write(name string, b []byte, t time.Time) error {
 	if err == nil && n < len(b) {
 		err = syscall.ENOSPC
 	}
-	if err == nil && !t.IsZero() && t.Before(time.Now()) {
+	if now := time.Now(); err == nil && !t.IsZero() && (t.Before(now) || isAlways(t, now)) {
 		at := unix.NsecToTimespec(t.UnixNano())
 		err = unix.UtimesNanoAt(f.fd, name, []unix.Timespec{{Nsec: unix.UTIME_OMIT}, at}, unix.AT_SYMLINK_NOFOLLOW)
 	}

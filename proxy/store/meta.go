@@ -127,6 +127,9 @@ func (s *Store) writeMeta(k Key, variant string, m *Meta) error {
 	if e := f.Close(); err == nil {
 		err = e
 	}
+	if err == nil && m.Mine {
+		err = s.root.Chtimes(temp, time.Time{}, always())
+	}
 	if err == nil {
 		err = s.renameInto(temp, metaName(k, variant))
 	}

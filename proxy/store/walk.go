@@ -78,6 +78,9 @@ type Walker struct {
 	Host string
 	// ReadMeta has the metadata read.
 	ReadMeta bool
+	// ReadUnused has that metadata read whose answer was last used before; the zero
+	// time is none.
+	ReadUnused time.Time
 	// Visit gets each document. It must not keep it. An error ends the walk.
 	Visit func(*Document) error
 	// Skip is told of what is there and stands for no document, and why. nil
@@ -197,14 +200,18 @@ func (t *tree) forms(l *listing, it item, found []Form) []Form {
 
 // readIn describes a file of metadata, and reads it if it is to be.
 func (t *tree) readIn(folder *folder, name string) (fileInfo, error) {
-	if t.ReadMeta {
-		b, fi, err := folder.read(name, t.space, maxMeta)
-		if err == nil {
-			t.raw, t.space = b, b
-			return fi, nil
+	if !t.ReadMeta {
+		fi, err := folder.stat(name)
+		if err != nil || !fi.modTime.Before(t.ReadUnused) {
+			return fi, err
 		}
 	}
-	return folder.stat(name)
+	b, fi, err := folder.read(name, t.space, maxMeta)
+	if err != nil {
+		return folder.stat(name)
+	}
+	t.raw, t.space = b, b
+	return fi, nil
 }
 
 // body describes the file or link of a name, or says why it is none.
