@@ -6,9 +6,10 @@ build:
 test:
 	go test -race ./...
 
-# Real builds against real registries: cold, warm and offline.
+# Real builds against real registries: cold, warm and offline; and with locks.
 builds: build
 	go run ./testdata/builds -cachex ./cachex
+	go run ./testdata/builds -cachex ./cachex -lock apt cargo curl git go npm pip
 
 # Every client against a server that only cachex trusts; ca/TRUST.md is its table.
 # As root, TRUST='-install -user NAME' gets more clients by apt, and runs them as
@@ -33,6 +34,6 @@ soak:
 # A minute for each fuzz target.
 FUZZTIME = 60s
 fuzz:
-	for p in ./proxy/store:FuzzURL ./proxy/store:FuzzName ./proxy/store:FuzzImport ./proxy/policy:FuzzJudge ./proxy:FuzzSniff ./proxy:FuzzHandler ./proxy:FuzzUpstream ./proxy:FuzzHosts ./proxy/mirror:FuzzPktLine ./proxy/dns:FuzzAnswer ./ca:FuzzMerge; do \
+	for p in ./proxy/store:FuzzURL ./proxy/store:FuzzName ./proxy/store:FuzzImport ./proxy/policy:FuzzJudge ./proxy:FuzzSniff ./proxy:FuzzHandler ./proxy:FuzzUpstream ./proxy:FuzzHosts ./proxy:FuzzWindow ./proxy/lock:FuzzParse ./proxy/mirror:FuzzPktLine ./proxy/dns:FuzzAnswer ./ca:FuzzMerge; do \
 	  go test $${p%:*} -list "^$${p##*:}\$$" | grep -q ^Fuzz || { echo "no $$p"; exit 1; }; \
 	  go test $${p%:*} -run '^$$' -fuzz "$${p##*:}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x || exit 1; done

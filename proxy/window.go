@@ -109,21 +109,28 @@ func notModified(asked, answer http.Header) bool {
 }
 
 // hasTag looks for an entity tag in a list (RFC 9110 section 8.8.3.2). Weak ones
-// are equal where weak is set.
+// are equal where weak is set. What follows something that is no tag is not read.
 func hasTag(list []string, tag string, weak bool) bool {
 	bare := strings.TrimPrefix(tag, "W/")
-	for item := range strings.SplitSeq(strings.Join(list, ","), ",") {
-		switch item = strings.TrimSpace(item); {
-		case item == "*":
-			return true
-		case tag == "":
-		case item == tag && (weak || bare == tag):
-			return true
-		case weak && strings.TrimPrefix(item, "W/") == bare:
+	rest := strings.Join(list, ",")
+	for {
+		rest = strings.TrimLeft(rest, ", \t")
+		if strings.HasPrefix(rest, "*") {
 			return true
 		}
+		item, isWeak := strings.CutPrefix(rest, "W/")
+		if !strings.HasPrefix(item, `"`) {
+			return false
+		}
+		text, after, ended := strings.Cut(item[1:], `"`)
+		if !ended {
+			return false
+		}
+		if same := `"`+text+`"` == bare; same && (weak || !isWeak && bare == tag) {
+			return true
+		}
+		rest = after
 	}
-	return false
 }
 
 // sameForRange evaluates If-Range: the client has a part of this very answer.

@@ -231,8 +231,16 @@ type Recorder struct {
 	got File
 }
 
-// Record takes an answer. A name whose answers differ within a run is soft.
+// Record takes an answer. A name whose answers differ within a run is soft. What no
+// line can name, such as a method that is no word, is left out: a file that could
+// not be read again would be worse.
 func (r *Recorder) Record(l Line) {
+	if l.Status == 0 && !l.Soft {
+		l.Status = http.StatusOK
+	}
+	if _, err := parseLine(l.String()); err != nil {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if was, there := r.got.get(l); there && !was.same(l) {

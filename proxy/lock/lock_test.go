@@ -128,6 +128,16 @@ func TestMerge(t *testing.T) {
 	r.Record(Line{Name: get("https://a.example/5"), Status: 404})
 	r.Record(Line{Name: get("https://a.example/5"), Status: 200, SHA256: sumB, Size: 6})
 	r.Record(Line{Name: get("https://a.example/5"), Status: 200, SHA256: sumB, Size: 6})
+	// What could not be read again.
+	for _, l := range []Line{
+		{Name: Name{Method: "GET", URL: "https://a.example/a b"}, Status: 404},
+		{Name: Name{Method: "G T", URL: "https://a.example/"}, Soft: true},
+		{Name: Name{Method: "GET", URL: "https://u:p@a.example/"}, Status: 404},
+		{Name: Name{Method: "GET", URL: "https://a.example/"}},
+		{Name: get("https://a.example/"), Fields: map[string]string{"a b": "c"}, Status: 404},
+	} {
+		r.Record(l)
+	}
 	if m := r.MergeInto(f); m != (Merged{Added: 2, Changed: 1}) {
 		t.Errorf("%+v", m)
 	}
