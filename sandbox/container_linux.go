@@ -129,7 +129,7 @@ func (p *first) runContained(prepare Prepare) error {
 		return err
 	}
 	var sockets *sockets
-	err := withoutMask("/proc/sys", func() (err error) {
+	err := writable("/proc/sys", func() (err error) {
 		sockets, err = setUpNetwork(p.how)
 		return err
 	})
@@ -172,11 +172,15 @@ func (p *first) contain(s *start, streams []int, prepare Prepare) error {
 		return &StepError{Step: "find the user", Err: err, Hint: "--user takes a number as well, which need not be in /etc/passwd"}
 	}
 	env := who.environment(os.Environ())
-	trees, env, err := prepare(c.Data, lastOfEach(slices.Concat(env, s.Env)))
+	env = lastOfEach(slices.Concat(env, s.Env))
+	err = writable("/dev", func() error { // it is not in a container that is read-only
+		var trees []Tree
+		if trees, env, err = prepare(c.Data, env); err != nil {
+			return &StepError{Step: "prepare the trust stores", Err: err}
+		}
+		return p.mounts.finishContained(trees)
+	})
 	if err != nil {
-		return &StepError{Step: "prepare the trust stores", Err: err}
-	}
-	if err := p.mounts.finishContained(trees); err != nil {
 		return err
 	}
 	if info, err := os.Stat(c.Dir); err != nil || !info.IsDir() {
@@ -235,13 +239,22 @@ func rooted(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// withoutMask makes a mount of the engine's writable while do runs.
-func withoutMask(path string, do func() error) error {
-	const flags = unix.MS_BIND | unix.MS_REMOUNT | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+// writable makes a mount of the engine's writable while do runs.
+func writable(path string, do func() error) error {
+	var now unix.Statfs_t
+	if err := unix.Statfs(path, &now); err != nil || now.Flags&unix.ST_RDONLY == 0 {
+		return do()
+	}
+	flags := uintptr(unix.MS_BIND | unix.MS_REMOUNT)
+	for st, ms := range map[int64]uintptr{unix.ST_NOSUID: unix.MS_NOSUID, unix.ST_NODEV: unix.MS_NODEV, unix.ST_NOEXEC: unix.MS_NOEXEC} {
+		if int64(now.Flags)&st != 0 {
+			flags |= ms
+		}
+	}
 	// Where this fails, the file that is to be written there stays as it is.
-	masked := unix.Mount("", path, "", flags, "") == nil
+	opened := unix.Mount("", path, "", flags, "") == nil
 	err := do()
-	if !masked {
+	if !opened {
 		return err
 	}
 	if e := unix.Mount("", path, "", flags|unix.MS_RDONLY, ""); e != nil && err == nil {

@@ -15,8 +15,7 @@ import (
 // A container goes with cachex, except that one which was made and never started,
 // because cachex was killed just then, ends with nothing. Its label tells whose it
 // was: an own service's shell removes it (socketScript), and a later run does
-// where the service is somebody else's. So it does with a directory whose shell
-// was not there yet.
+// what no shell has done, as with a directory whose shell was not there yet.
 
 const ownerLabel = "cachex.run"
 
@@ -65,11 +64,8 @@ func ownerIsGone(value string) bool {
 	return err == nil && startOf(pid) != f[2]
 }
 
-// sweep removes containers of runs that are gone. An own service has none.
+// sweep removes containers of runs that are gone.
 func (s *Service) sweep(ctx context.Context) {
-	if s.own != nil {
-		return
-	}
 	filters, err := json.Marshal(map[string][]string{"label": {ownerLabel}})
 	if err != nil {
 		return

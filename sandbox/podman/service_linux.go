@@ -149,10 +149,12 @@ type ownService struct {
 // not ask again and again. The shell stays, for cachex may be killed: it gets a
 // signal then, ends podman, removes the containers unless cachex has done so, and
 // the directory. (The first wait ends with the signal.)
-const socketScript = `dir=$1; owner=$2; podman=$3
+const socketScript = `dir=$1; owner=$2; podman=$3; ended=; service=
+trap 'ended=1; [ -z "$service" ] || kill $service' TERM
 sh -c 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" system service --time=0' "$podman" &
-trap "kill $!" TERM
-wait $!; wait $!
+service=$!
+[ -z "$ended" ] || kill $service
+wait $service; wait $service
 [ -e "$dir/closed" ] || "$podman" rm --force --time 0 --filter "label=$owner"
 rm -rf "$dir"`
 
