@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -87,7 +89,36 @@ func (s *session) engines() (trees []sandbox.Tree, env []string, err error) {
 	add(filepath.Join(enginesCopies, ".keep"), nil, 0o644)
 	at := filepath.Join(dir, podman.ConfName)
 	// The second is for podman from 4.6 on, in case the user has set it.
-	return []sandbox.Tree{t}, []string{"CONTAINERS_CONF=" + at, "CONTAINERS_CONF_OVERRIDE=" + at}, nil
+	return append(pauseDirs(os.Getenv, os.Geteuid()), t), []string{"CONTAINERS_CONF=" + at, "CONTAINERS_CONF_OVERRIDE=" + at}, nil
+}
+
+// pauseDirs hide where podman has the number of the process that holds an ordinary
+// user's namespaces: podman from 5 on has it there whatever tmp_dir is, and would
+// take the file away when it finds no such process.
+func pauseDirs(getenv func(string) string, uid int) []sandbox.Tree {
+	if uid == 0 {
+		return nil
+	}
+	id := strconv.Itoa(uid)
+	runtime := getenv("XDG_RUNTIME_DIR")
+	if runtime == "" {
+		runtime = filepath.Join("/run/user", id)
+	}
+	dirs := []string{runtime}
+	for _, name := range []string{"podman-run-", "storage-run-"} { // where there is none of a session
+		dirs = append(dirs, filepath.Join(os.TempDir(), name+id))
+	}
+	var hidden []sandbox.Tree
+	for _, dir := range dirs {
+		if _, err := os.Stat(dir); err != nil {
+			continue
+		}
+		at := filepath.Join(dir, "libpod")
+		if err := os.Mkdir(at, 0o700); err == nil || errors.Is(err, fs.ErrExist) {
+			hidden = append(hidden, sandbox.Tree{Path: at, Empty: true})
+		}
+	}
+	return hidden
 }
 
 func installed(program string) bool {
