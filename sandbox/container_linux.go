@@ -272,11 +272,24 @@ func (m *mounts) beginContained() error {
 	// What this program came with is gone from here on, and may go outside.
 	for unix.Unmount(ContainerDir, unix.MNT_DETACH) == nil {
 	}
+	detachCopies()
 	m.scratch = ContainerDir
 	if err := unix.Mount("cachex", m.scratch, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
 		return &StepError{Step: "mount a tmpfs", Err: err}
 	}
 	return nil
+}
+
+// detachCopies unmounts ContainerDir where a mount has brought the container's own
+// root into it: a home directory that is the working directory, with the engine's
+// storage below. It could not be removed while it is a mount point anywhere.
+func detachCopies() {
+	b, _ := os.ReadFile("/proc/self/mountinfo") // proc_pid_mountinfo(5); a removal says what is wrong
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) > 4 && strings.HasSuffix(f[4], ContainerDir) {
+			_ = unix.Unmount(f[4], unix.MNT_DETACH) // as above
+		}
+	}
 }
 
 // finishContained places the trees and takes the place for it all away.
