@@ -128,7 +128,7 @@ func (p *Proxy) servePinned(w http.ResponseWriter, q *query) bool {
 	switch {
 	case want == nil || q.exempt:
 		return false
-	case want.Soft && harmless(q):
+	case want.Soft && (harmless(q) || strings.HasSuffix(want.URL, anyWidth)):
 		return false
 	case want.Soft:
 		// What the cache has may be anybody's.

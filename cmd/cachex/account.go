@@ -135,11 +135,8 @@ func (a *account) record(x proxy.Exchange) {
 	if x.Denied {
 		a.denied++
 	}
-	switch {
-	case x.Expected != "":
-		a.frozen.differed++
-	case x.Frozen:
-		a.frozen.unnamed++
+	if x.Frozen {
+		a.frozen.add(x.Expected != "", x.Network)
 	}
 	a.addHint(x)
 	if a.spool == nil || a.spoolErr != nil {

@@ -126,6 +126,7 @@ func (l *lockfile) save(succeeded bool) (lockNote, error) {
 		return note, nil
 	}
 	at := l.target()
+	defer alone(filepath.Dir(at))()
 	was, err := os.ReadFile(at)
 	f := &lock.File{}
 	switch {
@@ -156,8 +157,22 @@ func (l *lockfile) save(succeeded bool) (lockNote, error) {
 }
 
 // frozenOut counts what a lock has refused: what it does not name, and what was
-// not as it says.
-type frozenOut struct{ unnamed, differed int }
+// not as it says, be it kept or fetched.
+type frozenOut struct{ unnamed, kept, fetched int }
+
+func (f frozenOut) all() int { return f.unnamed + f.kept + f.fetched }
+
+// add counts a refusal; network are the bytes that came for it.
+func (f *frozenOut) add(differs bool, network int64) {
+	switch {
+	case !differs:
+		f.unnamed++
+	case network > 0:
+		f.fetched++
+	default:
+		f.kept++
+	}
+}
 
 // writeLock says what has become of the lock, and what to do about what it refused.
 func writeLock(w io.Writer, n lockNote, refused frozenOut, p palette) {
@@ -167,8 +182,11 @@ func writeLock(w io.Writer, n lockNote, refused frozenOut, p palette) {
 		if refused.unnamed > 0 {
 			fmt.Fprintf(w, "%s leave out --frozen once\n  to have %s name what was refused\n", p.title.Render("cachex: hint:"), n.path)
 		}
-		if refused.differed > 0 {
+		if refused.kept > 0 {
 			fmt.Fprintf(w, "%s cachex cache rm URL\n  has a file of the cache that was changed fetched again\n", p.title.Render("cachex: hint:"))
+		}
+		if refused.fetched > 0 {
+			fmt.Fprintf(w, "%s a server has changed what it has\n  leave out --frozen once to have %s name that\n", p.title.Render("cachex: hint:"), n.path)
 		}
 	case n.failed:
 		fmt.Fprintf(w, "%s the command failed: %s stays as it was\n", p.warn.Render("note:"), n.path)

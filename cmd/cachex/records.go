@@ -139,10 +139,8 @@ func (r *record) account() (*account, error) {
 		case ex.Outcome != proxy.Refused:
 		case strings.HasPrefix(x.Reason, "denied"):
 			a.denied++
-		case x.Expected != "":
-			a.frozen.differed++
 		case strings.HasPrefix(x.Reason, "frozen"):
-			a.frozen.unnamed++
+			a.frozen.add(x.Expected != "", 0)
 		}
 	})
 	return a, err

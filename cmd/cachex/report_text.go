@@ -85,7 +85,7 @@ func writeText(out *os.File, s summary, a *account) {
 	}
 	writeHints(&b, s.Hints, p)
 	writeLock(&b, s.locked, a.frozen, p)
-	if t.Refused > a.denied+a.frozen.unnamed+a.frozen.differed && s.Offline {
+	if t.Refused > a.denied+a.frozen.all() && s.Offline {
 		fmt.Fprintf(&b, "%s run once without --offline to add what was refused\n", p.title.Render("cachex: hint:"))
 	}
 	io.WriteString(out, b.String())
