@@ -87,6 +87,7 @@ type first struct {
 	dir    string
 	sys    *syscall.SysProcAttr
 	master *os.File
+	job    bool // it has a process group of its own, which goes on as one
 }
 
 func (p *first) run() error {
@@ -310,6 +311,8 @@ func (p *first) obey(command int) {
 			if stopped(command) {
 				p.link.send(toParent{StillStopped: true})
 			}
+		case m.Signal == syscall.SIGCONT && p.job:
+			syscall.Kill(-command, m.Signal) // as below
 		case m.Signal == syscall.SIGCONT, m.Signal != 0 && !p.echoes.heard(m.Signal):
 			syscall.Kill(command, m.Signal) // fails when it has just ended
 		}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -75,7 +76,16 @@ func (p *first) openScreen(shape screenShape, streams []int, uid uint32) (*os.Fi
 			}
 		}
 	}
-	p.sys.Setsid, p.sys.Setctty, p.sys.Ctty = true, true, 0
+	// The session is this process's, and the command a job of it: one whose parent
+	// is in no session of the same terminal cannot be stopped from there (POSIX,
+	// orphaned process group).
+	_, _ = unix.Setsid() // it has a session already, or gets one
+	on := slices.Index(shape.Streams[:], true)
+	if err := unix.IoctlSetInt(streams[on], unix.TIOCSCTTY, 0); err == nil {
+		p.sys.Foreground, p.sys.Ctty, p.job = true, streams[on], true
+	} else {
+		p.sys.Setsid, p.sys.Setctty, p.sys.Ctty = true, true, on
+	}
 	return master, nil
 }
 
