@@ -45,7 +45,7 @@ type event struct {
 func (sc *scan) run(s *Store) {
 	defer close(sc.done)
 	t := tree{Store: s, Walker: Walker{
-		ReadMeta: sc.walker.ReadMeta, ReadUnused: sc.walker.ReadUnused,
+		ReadMeta: sc.walker.ReadMeta, ReadUnused: sc.walker.ReadUnused, ReadBodies: sc.walker.ReadBodies,
 		Visit: func(d *Document) error {
 			n := len(sc.forms)
 			sc.forms = append(sc.forms, d.Forms...)

@@ -70,7 +70,7 @@ func (s *Store) Export(w io.Writer, e Exporter) error {
 		err = x.private()
 	}
 	if err == nil {
-		err = s.Walk(Walker{Visit: x.document, Skip: e.Skip})
+		err = s.Walk(Walker{ReadBodies: true, Visit: x.document, Skip: e.Skip})
 	}
 	if err == nil {
 		err = s.Repositories(x.repository)

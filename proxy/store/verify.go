@@ -46,7 +46,7 @@ func (s *Store) Verify(v Verifier) error {
 	if v.Checked == nil {
 		v.Checked = func(Key, int64) {}
 	}
-	err := s.Walk(Walker{ReadMeta: true, Skip: v.Skip, Visit: func(d *Document) error {
+	err := s.Walk(Walker{ReadMeta: true, ReadBodies: !v.Quick, Skip: v.Skip, Visit: func(d *Document) error {
 		for _, f := range d.Forms {
 			if p := s.verify(&v, d.Key, f); p != nil {
 				if err := v.Found(*p); err != nil {

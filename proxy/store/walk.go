@@ -81,6 +81,8 @@ type Walker struct {
 	// ReadUnused has that metadata read whose answer was last used before; the zero
 	// time is none.
 	ReadUnused time.Time
+	// ReadBodies says that Visit reads the bodies: they are asked for ahead.
+	ReadBodies bool
 	// Visit gets each document. It must not keep it. An error ends the walk.
 	Visit func(*Document) error
 	// Skip is told of what is there and stands for no document, and why. nil
@@ -238,6 +240,9 @@ func (t *tree) body(l *listing, it item, f *Form) bool {
 		reason = t.linked(f)
 	case fi.kind.IsRegular():
 		f.Size, f.ModTime = fi.size, fi.modTime
+		if t.ReadBodies && fi.size <= smallFile {
+			l.bodies.ask(strings.TrimPrefix(f.Name, l.name+"/"))
+		}
 	default:
 		reason = "it is neither a file nor a link"
 	}
