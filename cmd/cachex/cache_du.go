@@ -50,6 +50,8 @@ func (o *cacheDu) run() error {
 		return err
 	}
 	defer s.Close()
+	line := newProgress(o.io.err, "added up")
+	defer line.done()
 	hosts := map[string]*hostUse{}
 	of := func(host string) *hostUse {
 		u := hosts[host]
@@ -63,6 +65,7 @@ func (o *cacheDu) run() error {
 		u := of(d.Key.Host)
 		u.URLs++
 		u.Bytes += d.Bytes()
+		line.add(d.Bytes())
 		for _, f := range d.Forms {
 			if f.Own() {
 				u.Own += f.Size
@@ -79,6 +82,7 @@ func (o *cacheDu) run() error {
 	if err != nil {
 		return err
 	}
+	line.done()
 	return o.print(hosts)
 }
 

@@ -69,8 +69,10 @@ func (o *cacheGC) run() error {
 	}
 	defer s.Close()
 	out, now := bufio.NewWriter(o.io.out), time.Now()
-	line := newProgress(o.io.err, "removed")
+	seen, line := newProgress(o.io.err, "looked at"), newProgress(o.io.err, "removed")
+	c.Seen = seen.add
 	c.Removed = func(k store.Key, bytes int64, used time.Time) error {
+		seen.done()
 		line.add(bytes)
 		if !o.dry {
 			return nil
@@ -79,6 +81,7 @@ func (o *cacheGC) run() error {
 		return err
 	}
 	got, err := s.Collect(c)
+	seen.done()
 	line.done()
 	if e := out.Flush(); err == nil {
 		err = e

@@ -45,7 +45,7 @@ type event struct {
 func (sc *scan) run(s *Store) {
 	defer close(sc.done)
 	t := tree{Store: s, Walker: Walker{
-		ReadMeta: sc.walker.ReadMeta, ReadUnused: sc.walker.ReadUnused, ReadBodies: sc.walker.ReadBodies,
+		ReadMeta: sc.walker.ReadMeta, ReadUnused: sc.walker.ReadUnused, ReadBodies: sc.walker.ReadBodies, links: sc.walker.links,
 		Visit: func(d *Document) error {
 			n := len(sc.forms)
 			sc.forms = append(sc.forms, d.Forms...)
@@ -104,7 +104,11 @@ func (sc *scan) rest() []*scan {
 // walk visits a folder and all below it.
 func (s *Store) walk(w Walker, first string) error {
 	t := &tree{Store: s, Walker: w}
-	todo := []*scan{{todo: []place{{first, inBodies | inMeta | inParts}}, walker: w}} // the next is the last
+	trees := inBodies | inMeta | inParts
+	if w.links {
+		trees = inBodies
+	}
+	todo := []*scan{{todo: []place{{first, trees}}, walker: w}} // the next is the last
 	begun, most := 0, 4*runtime.GOMAXPROCS(0)
 	defer func() { // when Visit has ended it
 		for _, sc := range todo {

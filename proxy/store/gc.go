@@ -2,10 +2,8 @@ package store
 
 import (
 	"hash/maphash"
-	"io/fs"
 	"math"
 	"net/url"
-	"path"
 	"time"
 )
 
@@ -21,6 +19,9 @@ type Collector struct {
 	DryRun bool
 	// Now is the time; the zero time is time.Now.
 	Now time.Time
+	// Seen is told of each document, and its bytes, before any is removed. nil
+	// ignores it.
+	Seen func(bytes int64)
 	// Removed is told of what is removed, or would be. nil ignores it.
 	Removed func(k Key, bytes int64, used time.Time) error
 }
@@ -66,11 +67,14 @@ func (s *Store) Collect(c Collector) (Collected, error) {
 	if c.Now.IsZero() {
 		c.Now = time.Now()
 	}
+	if c.Seen == nil {
+		c.Seen = func(int64) {}
+	}
 	if c.Removed == nil {
 		c.Removed = func(Key, int64, time.Time) error { return nil }
 	}
 	g := &collection{Store: s, Collector: c, uses: map[int64]int64{}, groups: groups{seed: maphash.MakeSeed()}}
-	if err := g.redirects(""); err != nil {
+	if err := g.redirects(); err != nil {
 		return Collected{}, err
 	}
 	if err := g.count(); err != nil {
@@ -116,6 +120,7 @@ func (g *collection) count() error {
 		own := d.Bytes() - bytes
 		g.Own += own
 		g.Before += bytes + own
+		g.Seen(bytes + own)
 		if !g.groups.add(d.Key, bytes, used) {
 			g.uses[minute(used)] += bytes
 		}
@@ -250,41 +255,20 @@ func (g *collection) gone(k Key, freed int64, used time.Time) error {
 	return g.Removed(k, freed, used)
 }
 
-// redirects finds the links that are redirects, whose targets go with them. It
-// looks at nothing else.
-func (g *collection) redirects(folder string) error {
-	f, err := g.openFolder(path.Join(".", folder))
-	if err != nil {
-		return nil // removed meanwhile, or not to be read: it is skipped later as well
-	}
-	var folders []string
-	_ = f.each(nil, func(name string, kind fs.FileMode) { // a part is looked at as well as all
-		switch at := join(folder, name); {
-		case kind.IsDir() && at != private:
-			folders = append(folders, at)
-		case kind == fs.ModeSymlink:
-			g.redirect(at)
+// redirects finds the links that are redirects, whose targets go with them.
+func (g *collection) redirects() error {
+	return g.Walk(Walker{links: true, Visit: func(d *Document) error {
+		for _, f := range d.Forms {
+			if f.Kind == FormStatus && f.Status[0] == '3' {
+				g.redirect(d.Key, f.Variant)
+			}
 		}
-	})
-	f.close()
-	for _, at := range folders {
-		if err := g.redirects(at); err != nil {
-			return err
-		}
-	}
-	return nil
+		return nil
+	}})
 }
 
 // redirect puts a redirect and its target into one group.
-func (g *collection) redirect(name string) {
-	target, err := g.root.Readlink(name)
-	if err != nil || !isStatus(target) || target[0] != '3' {
-		return
-	}
-	k, variant, err := ParseName(name)
-	if err != nil {
-		return
-	}
+func (g *collection) redirect(k Key, variant string) {
 	m, err := g.readMeta(k, variant)
 	if err != nil {
 		return

@@ -154,8 +154,11 @@ func (l *listing) merge() {
 func (t *tree) bodyItem(folder string) func(string, fs.FileMode) (string, uint8) {
 	return func(name string, kind fs.FileMode) (string, uint8) {
 		where := inBodies
-		if kind.IsDir() {
+		switch {
+		case kind.IsDir():
 			where |= bodyIsDir
+		case t.links && kind != fs.ModeSymlink:
+			return "", 0
 		}
 		if folder != "" {
 			return name, where

@@ -88,6 +88,8 @@ type Walker struct {
 	// Skip is told of what is there and stands for no document, and why. nil
 	// ignores it.
 	Skip func(name, reason string)
+
+	links bool // links alone are visited, and nothing else is looked at
 }
 
 // Walk visits all documents of the directory. What can't be read is skipped.
