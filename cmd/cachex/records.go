@@ -27,8 +27,8 @@ import (
 
 const (
 	recordExt = ".json.zst"
-	// maxRecords and maxRecordAge bound them: at some 100 bytes a request when
-	// compressed, those of runs with 20,000 requests take 200 MB.
+	// maxRecords and maxRecordAge bound them. Compressed, 5,000 requests took 189
+	// kB: a hundred runs of 20,000 each take some 80 MB.
 	maxRecords   = 100
 	maxRecordAge = 90 * 24 * time.Hour
 )
