@@ -45,7 +45,7 @@ func (s *session) engines() (trees []sandbox.Tree, env []string, err error) {
 	if s.opts.sandbox == sandboxEnv || s.opts.sandbox == sandboxContainer || lacks(sandbox.Mounts) {
 		return nil, nil, nil
 	}
-	dir, err := store.PrivateDir(s.opts.cache, enginesDir)
+	dir, err := s.enginesPlace()
 	if err != nil {
 		return nil, nil, nil // a cache that is only read
 	}
@@ -90,6 +90,17 @@ func (s *session) engines() (trees []sandbox.Tree, env []string, err error) {
 	at := filepath.Join(dir, podman.ConfName)
 	// The second is for podman from 4.6 on, in case the user has set it.
 	return append(pauseDirs(os.Getenv, os.Geteuid()), t), []string{"CONTAINERS_CONF=" + at, "CONTAINERS_CONF_OVERRIDE=" + at}, nil
+}
+
+// enginesPlace is a directory that stays empty: each sandbox has its own in that
+// place. A sandbox in a sandbox has another, as its runtimes lead to the outer ones.
+func (s *session) enginesPlace() (string, error) {
+	for name := enginesDir; ; name += "-inner" {
+		dir, err := store.PrivateDir(s.opts.cache, name)
+		if err != nil || !strings.HasPrefix(os.Getenv("CONTAINERS_CONF"), dir+string(filepath.Separator)) {
+			return dir, err
+		}
+	}
 }
 
 // pauseDirs hide where podman has the number of the process that holds an ordinary
