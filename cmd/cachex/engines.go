@@ -33,26 +33,31 @@ const (
 	enginesCopies = "copies"
 )
 
+// readEngines reads the user's configuration of podman and buildah, if either is
+// there. It takes a millisecond or two, in which the sandbox is made.
+func (s *session) readEngines() {
+	if s.opts.sandbox == sandboxEnv || s.opts.sandbox == sandboxContainer || !slices.ContainsFunc(enginePrograms(), installed) {
+		return
+	}
+	if conf, err := podman.ReadConf(os.Getenv); err == nil { // else podman says what is wrong with it
+		s.conf = conf
+	}
+}
+
 // engines gives the sandbox what podman and buildah need in it, and the variables
 // that tell them. There is none where neither is installed.
 func (s *session) engines() (trees []sandbox.Tree, env []string, err error) {
-	if !slices.ContainsFunc(enginePrograms(), installed) {
-		return nil, nil, nil
-	}
 	lacks := func(p sandbox.Part) bool {
 		return slices.ContainsFunc(s.box.Lacks(), func(l sandbox.Lack) bool { return l.Part == p })
 	}
-	if s.opts.sandbox == sandboxEnv || s.opts.sandbox == sandboxContainer || lacks(sandbox.Mounts) {
+	if s.conf == nil || s.opts.sandbox == sandboxEnv || lacks(sandbox.Mounts) {
 		return nil, nil, nil
 	}
 	dir, err := s.enginesPlace()
 	if err != nil {
 		return nil, nil, nil // a cache that is only read
 	}
-	conf, err := podman.ReadConf(os.Getenv)
-	if err != nil {
-		return nil, nil, nil // podman says what is wrong with it
-	}
+	conf := s.conf
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, nil, err

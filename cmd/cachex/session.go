@@ -42,6 +42,7 @@ type session struct {
 	names     *dns.Resolver
 	box       *sandbox.Sandbox
 	container containerRun // of --image
+	conf      podman.Conf  // of the command's own containers, nil when it makes none
 	doors     *publisher
 	account   *account
 	lock      lockfile
@@ -198,6 +199,7 @@ func (s *session) prepareProxy() error {
 			return fmt.Errorf("prepare the trust stores: %w", err)
 		}
 	}
+	s.readEngines()
 	s.names = s.resolver()
 	s.proxy = s.newProxy()
 	s.proxy.Destination = sandbox.OriginalDst
