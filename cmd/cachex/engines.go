@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -73,13 +72,10 @@ func (s *session) engines() (trees []sandbox.Tree, env []string, err error) {
 		runtimes[name] = []any{filepath.Join(dir, at)}
 	}
 	engine := map[string]any{
-		"runtimes": runtimes,
-		// What podman knows of containers it keeps beside its images, with the numbers
-		// of their processes. Those of another pid namespace are none, and podman
-		// would believe that they had ended.
-		"static_dir": filepath.Join(dir, "libpod"),
+		"runtimes":   runtimes,
 		"tmp_dir":    filepath.Join(dir, "tmp"),
-		"lock_type":  "file", // the others are in /dev/shm, numbered by that file
+		"static_dir": stateDir(os.Getenv, os.Geteuid()), // else podman from 5 on has a file beside it
+		"lock_type":  "file",                            // the others are in /dev/shm, numbered by what hiddenState hides
 	}
 	if !lacks(sandbox.Processes) {
 		engine["cgroup_manager"] = "cgroupfs" // systemd would be told numbers of processes too
@@ -94,7 +90,7 @@ func (s *session) engines() (trees []sandbox.Tree, env []string, err error) {
 	add(filepath.Join(enginesCopies, ".keep"), nil, 0o644)
 	at := filepath.Join(dir, podman.ConfName)
 	// The second is for podman from 4.6 on, in case the user has set it.
-	return append(pauseDirs(os.Getenv, os.Geteuid()), t), []string{"CONTAINERS_CONF=" + at, "CONTAINERS_CONF_OVERRIDE=" + at}, nil
+	return append(hiddenState(os.Getenv, os.Geteuid()), t), []string{"CONTAINERS_CONF=" + at, "CONTAINERS_CONF_OVERRIDE=" + at}, nil
 }
 
 // enginesPlace is a directory that stays empty: each sandbox has its own in that
@@ -108,33 +104,42 @@ func (s *session) enginesPlace() (string, error) {
 	}
 }
 
-// pauseDirs hide where podman has the number of the process that holds an ordinary
-// user's namespaces: podman from 5 on has it there whatever tmp_dir is, and would
-// take the file away when it finds no such process.
-func pauseDirs(getenv func(string) string, uid int) []sandbox.Tree {
-	if uid == 0 {
-		return nil
-	}
-	id := strconv.Itoa(uid)
-	runtime := getenv("XDG_RUNTIME_DIR")
-	if runtime == "" {
-		runtime = filepath.Join("/run/user", id)
-	}
-	dirs := []string{runtime}
-	for _, name := range []string{"podman-run-", "storage-run-"} { // where there is none of a session
-		dirs = append(dirs, filepath.Join(os.TempDir(), name+id))
+// hiddenState are the directories in which podman keeps what it knows of containers,
+// with the numbers of their processes: those of another pid namespace are none, and
+// podman would believe that they had ended. (Another static_dir will not do: the
+// podman that conmon(8) calls at the end of a container goes by --root.)
+func hiddenState(getenv func(string) string, uid int) []sandbox.Tree {
+	dirs := []string{stateDir(getenv, uid)}
+	if uid != 0 {
+		// The number of the process that holds the user's namespaces: podman from 5 on
+		// has it there whatever tmp_dir is, and would take it away when there is none.
+		id := strconv.Itoa(uid)
+		runtime := getenv("XDG_RUNTIME_DIR")
+		if runtime == "" {
+			runtime = filepath.Join("/run/user", id)
+		}
+		places := []string{runtime}
+		for _, name := range []string{"podman-run-", "storage-run-"} { // where there is none of a session
+			places = append(places, filepath.Join(os.TempDir(), name+id))
+		}
+		for _, place := range places {
+			if _, err := os.Stat(place); err == nil {
+				dirs = append(dirs, filepath.Join(place, "libpod"))
+			}
+		}
 	}
 	var hidden []sandbox.Tree
 	for _, dir := range dirs {
-		if _, err := os.Stat(dir); err != nil {
-			continue
-		}
-		at := filepath.Join(dir, "libpod")
-		if err := os.Mkdir(at, 0o700); err == nil || errors.Is(err, fs.ErrExist) {
-			hidden = append(hidden, sandbox.Tree{Path: at, Empty: true})
+		if err := os.MkdirAll(dir, 0o700); err == nil { // else podman cannot have anything there
+			hidden = append(hidden, sandbox.Tree{Path: dir, Empty: true})
 		}
 	}
 	return hidden
+}
+
+// stateDir is the usual static_dir.
+func stateDir(getenv func(string) string, uid int) string {
+	return filepath.Join(podman.GraphRoot(getenv, uid), "libpod")
 }
 
 func installed(program string) bool {
