@@ -163,6 +163,9 @@ func (f *folder) ask(name string) {
 
 func infoOf(st *unix.Stat_t) fileInfo {
 	fi := fileInfo{size: st.Size, modTime: time.Unix(st.Mtim.Unix())}
+	if st.Nlink > 1 {
+		fi.linked = st.Ino
+	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 	case unix.S_IFDIR:

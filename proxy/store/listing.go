@@ -15,6 +15,7 @@ type fileInfo struct {
 	kind    fs.FileMode // its type alone
 	size    int64
 	modTime time.Time
+	linked  uint64 // its inode if it has other names too, 0 where that is not known
 }
 
 // Where a name was found, and as what.

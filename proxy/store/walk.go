@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -45,16 +46,23 @@ type Form struct {
 	// Meta is the metadata if the Walker was to read it; nil when there is none, or
 	// it is damaged.
 	Meta *Meta
+
+	linked uint64 // as in fileInfo
 }
 
 // Own tells whether the form has no metadata: somebody put it there.
 func (f *Form) Own() bool { return f.MetaSize < 0 }
 
-// Bytes is the room that a document takes, less what file systems add.
+// Bytes is the room that a document takes, less what file systems add. Forms that
+// are one file, as an index and what a lock keeps of it, take it once.
 func (d *Document) Bytes() int64 {
 	n := int64(0)
-	for _, f := range d.Forms {
-		n += f.Size + max(f.MetaSize, 0)
+	for i, f := range d.Forms {
+		n += max(f.MetaSize, 0)
+		same := func(other Form) bool { return other.linked == f.linked }
+		if f.linked == 0 || !slices.ContainsFunc(d.Forms[:i], same) {
+			n += f.Size
+		}
 	}
 	return n
 }
@@ -241,7 +249,7 @@ func (t *tree) body(l *listing, it item, f *Form) bool {
 		f.ModTime = fi.modTime
 		reason = t.linked(f)
 	case fi.kind.IsRegular():
-		f.Size, f.ModTime = fi.size, fi.modTime
+		f.Size, f.ModTime, f.linked = fi.size, fi.modTime, fi.linked
 		if t.ReadBodies && fi.size <= smallFile {
 			l.bodies.ask(strings.TrimPrefix(f.Name, l.name+"/"))
 		}

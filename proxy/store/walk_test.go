@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -124,5 +125,26 @@ func TestWalkOfWhatChanges(t *testing.T) {
 	}
 	if r.must(os.RemoveAll(r.path(private))); len(walked(t, r.Store, "")) > 0 {
 		t.Error("something is found where nothing is")
+	}
+}
+
+// Two answers that are one file take its room once.
+func TestBytesOfLinks(t *testing.T) {
+	r := newRig(t)
+	r.put("/index", "body of ten")
+	bytes := func() (n int64) {
+		r.must(r.Walk(Walker{Visit: func(d *Document) error { n += d.Bytes(); return nil }}))
+		return n
+	}
+	alone := bytes()
+	at := r.path("registry.example/index")
+	r.must(os.Link(at, at+"%~lock-1"))
+	if n := bytes(); n != alone && runtime.GOOS == "linux" {
+		t.Errorf("%d bytes with a second name, %d without", n, alone)
+	}
+	r.must(os.Remove(at + "%~lock-1"))
+	r.must(os.WriteFile(at+"%~lock-1", []byte("body of ten"), 0o644))
+	if n := bytes(); n != alone+11 {
+		t.Errorf("%d bytes with a copy, %d without", n, alone)
 	}
 }
