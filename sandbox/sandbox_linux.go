@@ -191,6 +191,9 @@ func (s *Sandbox) Start(c Config) error {
 	}
 	err = s.link.send(toInit{Start: m}, int(c.Stdin.Fd()), int(c.Stdout.Fd()), int(c.Stderr.Fd()), int(data.Fd()))
 	data.Close()
+	if err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		return &StepError{Step: "start the command", Err: err} // it waits: nothing would come
+	}
 	var answer toParent
 	fds, lost := s.link.receive(&answer) // what it said before it ended, if it did
 	if err != nil && (lost != nil || answer.Failed == nil) {
