@@ -17,17 +17,18 @@ import (
 // imports is the table of DESIGN: which of our packages each may import. Only
 // the command joins sandbox, ca and proxy.
 var imports = map[string][]string{
-	"cachex/cmd/cachex":     {"cachex/ca", "cachex/proxy", "cachex/proxy/dns", "cachex/proxy/lock", "cachex/proxy/policy", "cachex/proxy/store", "cachex/sandbox", "cachex/sandbox/oci", "cachex/sandbox/podman"},
-	"cachex/sandbox":        {},
-	"cachex/sandbox/oci":    {"cachex/sandbox"},
-	"cachex/sandbox/podman": {"cachex/sandbox"},
-	"cachex/ca":             {},
-	"cachex/proxy":          {"cachex/proxy/lock", "cachex/proxy/mirror", "cachex/proxy/policy", "cachex/proxy/store"},
-	"cachex/proxy/dns":      {},
-	"cachex/proxy/lock":     {},
-	"cachex/proxy/mirror":   {},
-	"cachex/proxy/policy":   {},
-	"cachex/proxy/store":    {},
+	"cachex/cmd/cachex":        {"cachex/ca", "cachex/proxy", "cachex/proxy/dns", "cachex/proxy/lock", "cachex/proxy/policy", "cachex/proxy/store", "cachex/sandbox", "cachex/sandbox/oci", "cachex/sandbox/podman"},
+	"cachex/cmd/cachex/report": {},
+	"cachex/sandbox":           {},
+	"cachex/sandbox/oci":       {"cachex/sandbox"},
+	"cachex/sandbox/podman":    {"cachex/sandbox"},
+	"cachex/ca":                {},
+	"cachex/proxy":             {"cachex/proxy/lock", "cachex/proxy/mirror", "cachex/proxy/policy", "cachex/proxy/store"},
+	"cachex/proxy/dns":         {},
+	"cachex/proxy/lock":        {},
+	"cachex/proxy/mirror":      {},
+	"cachex/proxy/policy":      {},
+	"cachex/proxy/store":       {},
 }
 
 func TestImportTable(t *testing.T) {
