@@ -50,7 +50,7 @@ func (p *Proxy) serveCached(w http.ResponseWriter, q *query) {
 			p.serveHead(w, q, variant, e, use)
 			return
 		}
-		if p.serveFetched(w, q, asked{variant: variant, old: e, use: use, why: why}) {
+		if p.serveFetched(w, q, asked{variant: variant, old: e, use: use, why: why, cause: causeOf(err)}) {
 			return
 		}
 	}
@@ -72,6 +72,7 @@ type asked struct {
 	old     *store.Entry // the stale answer, nil without
 	use     policy.Use   // of old
 	why     string
+	cause   Cause // why nothing was found
 }
 
 // serveFetched asks upstream, together with all others that want the same now.

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"cachex/proxy/policy"
@@ -28,6 +30,7 @@ type Exchange struct {
 	URL     string // without password, tokens and signatures
 	Outcome Outcome
 	Reason  string
+	Cause   Cause  // the same for programs, of what was not answered from the store
 	Status  int    // 0 when no answer was sent
 	Bytes   int64  // of the body, to the client
 	Network int64  // of the body, from upstream
@@ -36,8 +39,11 @@ type Exchange struct {
 	Took    time.Duration
 	// Saved is how much longer the answer took when it was fetched.
 	Saved time.Duration
-	// Denied tells that Reach was why it was refused, Frozen that the lock was.
-	Denied, Frozen bool
+	// Wait is how long the first byte of an answer from upstream took; 0 where
+	// none came from there.
+	Wait time.Duration
+	// Type is the media type of the answer, without parameters; "" when it has none.
+	Type string
 	// Expected is the digest that the lock names, where another one, SHA256, was
 	// refused.
 	Expected string
@@ -56,6 +62,7 @@ type exchange struct {
 	ex      Exchange
 	bytes   int64
 	network int64
+	header  http.Header   // of the answer
 	fetched time.Duration // what the answer cost when it was fetched
 	late    bool          // it is not over when it is finished: see gate
 	over    bool
@@ -73,6 +80,11 @@ func (x *exchange) finish(o Outcome, reason string, status int) {
 	x.ex.Outcome, x.ex.Reason, x.ex.Status = o, reason, status
 	x.ex.Bytes, x.ex.Network = x.bytes, x.network
 	x.ex.Took = x.p.now().Sub(x.ex.Start)
+	x.ex.Cause = x.cause(o, reason)
+	if o != Refused && o != Error && x.header != nil {
+		kind, _, _ := strings.Cut(x.header.Get("Content-Type"), ";")
+		x.ex.Type = strings.ToLower(strings.TrimSpace(kind))
+	}
 	if o == Hit || o == Revalidated || o == Stale {
 		x.ex.Saved = max(0, x.fetched-x.ex.Took)
 	}
@@ -81,6 +93,13 @@ func (x *exchange) finish(o Outcome, reason string, status int) {
 	}
 	x.over = true
 	x.record()
+}
+
+// begun notes that upstream's answer has come.
+func (x *exchange) begun() {
+	if x.ex.Wait == 0 {
+		x.ex.Wait = x.p.now().Sub(x.ex.Start)
+	}
 }
 
 // record tells of an exchange that is over.

@@ -172,7 +172,7 @@ func (f *flight) receive(want fetch, resp *http.Response, m *store.Meta) {
 	var err error
 	f.writer, err = p.Store.Create()
 	if err != nil {
-		f.keep = policy.Keep{Reason: "could not be kept: " + err.Error()}
+		f.keep = policy.Keep{Reason: notWritten + err.Error()}
 		f.unkept(resp) // whoever claims the body closes it
 		return
 	}

@@ -120,7 +120,7 @@ func (g *gate) compareHead(want *lock.Line) {
 	case g.status != want.Status, actual.To != want.To:
 		g.wrong = g.q.differs(actual)
 	case bodyless && want.SHA256 != "" && g.length >= 0 && g.length != want.Size:
-		g.q.x.ex.Frozen = true
+		g.q.x.ex.Cause = CauseFrozen
 		g.wrong = fmt.Sprintf("frozen: expected a length of %d bytes, got %d", want.Size, g.length)
 	}
 }
@@ -296,7 +296,7 @@ func (g *gate) sendRefusal() {
 	x.bytes = 0
 	clear(g.Header())
 	g.committed, g.q.own = true, true
-	if g.p.Policy.Failing(g.status) && !x.ex.Frozen {
+	if g.p.Policy.Failing(g.status) && x.ex.Cause != CauseFrozen {
 		mark(g.Header(), fwdMiss+"; detail=upstream-failed")
 		g.Header().Set("X-Cachex", "error")
 		if v := g.answer.Values("Retry-After"); len(v) > 0 {

@@ -37,6 +37,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := p.newQuery(r, u)
+	q.x.header = w.Header()
 	q.exempt = policy.AboutMachine(u, r.Header)
 	q.soft = isUpgrade(r) || r.Method != http.MethodGet && r.Method != http.MethodHead
 	if p.locked() {

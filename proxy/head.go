@@ -57,7 +57,7 @@ func (p *Proxy) serveHead(w http.ResponseWriter, q *query, variant string, e *st
 func (p *Proxy) note(q *query, variant string) (*store.Meta, error) {
 	m, err := p.Store.Note(q.key, variant)
 	if err == nil && q.url.Scheme == "https" && m.Plain() {
-		return nil, &store.MissError{Reason: "kept from plain http"}
+		return nil, &store.MissError{Reason: "kept from plain http", Why: store.FromPlain}
 	}
 	return m, err
 }
@@ -115,7 +115,7 @@ func (p *Proxy) takeHead(w http.ResponseWriter, q *query, variant string, e *sto
 	keep := p.Policy.Storable(q.r.Header, q.url, resp.StatusCode, resp.Header)
 	if keep.OK {
 		if err := p.Store.PutNote(q.key, variant, &m); err != nil {
-			keep = policy.Keep{Reason: "could not be kept: " + err.Error()}
+			keep = policy.Keep{Reason: notWritten + err.Error()}
 		}
 	}
 	copyHeader(w.Header(), m.Header)

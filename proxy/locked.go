@@ -93,7 +93,7 @@ func (p *Proxy) refuseUnnamed(w http.ResponseWriter, q *query) bool {
 	if q.want = p.wanted(q); q.want != nil {
 		return false
 	}
-	q.x.ex.Frozen = true
+	q.x.ex.Cause = CauseFrozen
 	p.refuse(w, q, "frozen: the lock does not name it")
 	return true
 }
@@ -167,13 +167,21 @@ func (p *Proxy) servePinned(w http.ResponseWriter, q *query) bool {
 			return true
 		}
 		q.unpinned = q.fixed
-		if p.serveFetched(w, q, asked{variant: variant, old: old, why: why}) {
+		if p.serveFetched(w, q, asked{variant: variant, old: old, why: why, cause: lockCause(old, err)}) {
 			return true
 		}
 		q.unpinned = false
 	}
 	p.refuse(w, q, "frozen: it changes all the time")
 	return true
+}
+
+// lockCause is why what a lock names has to be fetched.
+func lockCause(old *store.Entry, err error) Cause {
+	if old != nil {
+		return CauseLock
+	}
+	return causeOf(err)
 }
 
 // serveOtherwise answers, offline, where what is named is not kept: from a mirror
@@ -183,8 +191,8 @@ func (p *Proxy) serveOtherwise(w http.ResponseWriter, q *query, old *store.Entry
 	if q.standIn(w, "offline") {
 		return
 	}
-	q.x.ex.Frozen = old != nil
 	if old == nil {
+		q.x.ex.Cause = CauseOffline
 		p.refuse(w, q, "offline: "+why)
 		return
 	}
@@ -194,7 +202,7 @@ func (p *Proxy) serveOtherwise(w http.ResponseWriter, q *query, old *store.Entry
 
 // differs says that an answer is not the one that is named.
 func (q *query) differs(actual lock.Line) string {
-	q.x.ex.Frozen = true
+	q.x.ex.Cause = CauseFrozen
 	q.x.ex.Expected = q.want.SHA256
 	q.x.ex.SHA256 = actual.SHA256
 	return "frozen: expected " + inWords(*q.want) + ", got " + inWords(actual)

@@ -27,7 +27,7 @@ func TestLockedTunnels(t *testing.T) {
 		g = greeter(t, says)
 		r = newRig(t, nil, rigOptions{dial: g.dial, name: "git.example", frozen: parseLock(t, "")})
 		talk(t, r, says, false)
-		if x := r.last(); x.Outcome != Refused || !x.Frozen || g.dialled() != "" {
+		if x := r.last(); x.Outcome != Refused || x.Cause != CauseFrozen || g.dialled() != "" {
 			t.Errorf("%+v, dialled %q", x, g.dialled())
 		}
 	}

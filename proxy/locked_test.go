@@ -204,7 +204,7 @@ func TestFrozenRefuses(t *testing.T) {
 	for _, path := range []string{"/index", "/unkept"} {
 		a = r.get("https://registry.example" + path)
 		x := r.last()
-		if a.StatusCode != 403 || x.Outcome != Refused || !x.Frozen || x.Expected != sha("one") || x.SHA256 != sha("two") ||
+		if a.StatusCode != 403 || x.Outcome != Refused || x.Cause != CauseFrozen || x.Expected != sha("one") || x.SHA256 != sha("two") ||
 			!strings.Contains(a.body, "expected sha256 "+sha("one")+" of 3 bytes, got sha256 "+sha("two")+" of 3 bytes") {
 			t.Errorf("%s: %d %s %+v", path, a.StatusCode, a.body, x)
 		}

@@ -53,6 +53,7 @@ func (p *Proxy) pass(w http.ResponseWriter, q *query, reason string) {
 		},
 		ModifyResponse: func(resp *http.Response) error {
 			status = resp.StatusCode
+			x.begun()
 			resp.Header.Del("Alt-Svc")
 			if resp.StatusCode != http.StatusSwitchingProtocols {
 				p.jar.note(q.r.Method, q.url, q.r.Header, resp.Header)
@@ -153,9 +154,9 @@ func (p *Proxy) refuse(w http.ResponseWriter, q *query, reason string) {
 	u := policy.Unsigned(q.url).String()
 	advice := "Run the command once without --offline to add it to the cache."
 	switch {
-	case q.x.ex.Frozen:
+	case q.x.ex.Cause == CauseFrozen:
 		advice = "With --lock and without --frozen the command records what it receives."
-	case q.x.ex.Denied:
+	case q.x.ex.Cause == CauseDenied:
 		advice = "The flags --allow and --deny of cachex run say which hosts may be reached."
 	}
 	http.Error(w, fmt.Sprintf("cachex: refused (%s): %s %s\n%s", reason, q.r.Method, u, advice), status)

@@ -98,7 +98,7 @@ func (p *Proxy) find(q *query) (*store.Entry, string, error) {
 	if err == nil {
 		sets = append(e.VaryBy, slices.Sorted(maps.Keys(e.Vary)))
 		e.Close()
-		err = &store.MissError{Reason: "other variant"}
+		err = &store.MissError{Reason: "other variant", Why: store.OtherVariant}
 	} else {
 		sets = p.Store.VaryBy(q.key, q.base)
 	}
@@ -159,7 +159,7 @@ func (p *Proxy) findPublic(q *query) (*store.Entry, policy.Use, bool) {
 func (p *Proxy) usable(q *query, e *store.Entry, variant string) (*store.Entry, string, error) {
 	if q.url.Scheme == "https" && !e.Own && e.Plain() {
 		e.Close()
-		return nil, variant, &store.MissError{Reason: "kept from plain http"}
+		return nil, variant, &store.MissError{Reason: "kept from plain http", Why: store.FromPlain}
 	}
 	return e, variant, nil
 }

@@ -43,7 +43,7 @@ func (p *Proxy) refuseDenied(w http.ResponseWriter, q *query) bool {
 	if why == "" {
 		return false
 	}
-	q.x.ex.Denied = true
+	q.x.ex.Cause = CauseDenied
 	p.refuse(w, q, why)
 	return true
 }
@@ -52,11 +52,11 @@ func (p *Proxy) refuseDenied(w http.ResponseWriter, q *query) bool {
 // told of it. Otherwise it is "".
 func (p *Proxy) barred(x *exchange, d destination, what string) string {
 	if why := p.Reach.Denied(d.host, d.port); why != "" {
-		x.ex.Denied = true
+		x.ex.Cause = CauseDenied
 		return why
 	}
 	if why := p.unnamedTunnel(x.ex.URL); why != "" {
-		x.ex.Frozen = true
+		x.ex.Cause = CauseFrozen
 		return why
 	}
 	if p.Offline {

@@ -168,6 +168,7 @@ func (m *responseMeter) Unwrap() http.ResponseWriter { return m.ResponseWriter }
 // serveFlight streams an answer while it arrives and is kept.
 func (p *Proxy) serveFlight(w http.ResponseWriter, q *query, f *flight, leads bool, a asked) {
 	x := q.x
+	x.begun()
 	copyHeader(w.Header(), f.header)
 	if leads || p.Policy == policy.RFC9111 {
 		copyHeader(w.Header(), f.cookies)
@@ -195,6 +196,7 @@ func (p *Proxy) serveFlight(w http.ResponseWriter, q *query, f *flight, leads bo
 	var first bool
 	x.network, first = f.share()
 	x.ex.SHA256 = f.digest()
+	x.ex.Cause = refetched(a, f.status, x.ex.SHA256)
 	if err != nil {
 		x.finish(Error, err.Error(), out.status)
 		// The client must see that the answer is not whole, also one that has
@@ -208,7 +210,7 @@ func (p *Proxy) serveFlight(w http.ResponseWriter, q *query, f *flight, leads bo
 		// Its bytes are in the account of the process that fetched them.
 		o, reason = Hit, "downloaded by another run"
 	} else if keepErr := f.keepError(); keepErr != nil {
-		o, reason = Pass, "could not be kept: "+keepErr.Error()
+		o, reason = Pass, notWritten+keepErr.Error()
 	}
 	x.finish(o, reason, out.status)
 }
@@ -297,6 +299,7 @@ func (p *Proxy) serveUnkept(w http.ResponseWriter, q *query, f *flight) {
 		}
 	}
 	mark(w.Header(), fwdMiss)
+	q.x.begun()
 	out := &responseMeter{ResponseWriter: w}
 	err := p.stream(out, resp.StatusCode, always{resp.Body}, resp.ContentLength)
 	q.x.bytes, q.x.network = out.n, out.n

@@ -281,7 +281,7 @@ func TestDeniedTunnels(t *testing.T) {
 		if b, _ := io.ReadAll(conn); len(b) > 0 {
 			t.Errorf("%+v: got %q", c, b)
 		}
-		if x := r.last(); x.Outcome != Refused || !x.Denied || g.dialled() != "" {
+		if x := r.last(); x.Outcome != Refused || x.Cause != CauseDenied || g.dialled() != "" {
 			t.Errorf("%+v: %+v, dialled %q", c, x, g.dialled())
 		}
 	}

@@ -115,6 +115,13 @@ func compress(w io.Writer, write func(io.Writer) error) error {
 
 // writeWhole writes a file that has its name only when it is whole.
 func writeWhole(name string, write func(io.Writer) error) error {
+	if fi, err := os.Stat(name); err == nil && !fi.Mode().IsRegular() && !fi.IsDir() { // a pipe, /dev/stdout
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(write(f), f.Close())
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"cachex/proxy"
+	"cachex/cmd/cachex/report"
 	"cachex/proxy/lock"
 )
 
@@ -140,25 +140,25 @@ func (o *cacheFill) readFrom(path string) error {
 const maxReport = 1 << 30
 
 func (o *cacheFill) readReport(in io.Reader, path string) error {
-	var report struct {
-		Schema    int            `json:"schema"`
-		Exchanges []exchangeLine `json:"exchanges"`
+	var r struct {
+		Schema    int               `json:"schema"`
+		Exchanges []report.Exchange `json:"exchanges"`
 	}
-	err := json.NewDecoder(io.LimitReader(in, maxReport)).Decode(&report)
-	if err == nil && report.Schema == 0 {
+	err := json.NewDecoder(io.LimitReader(in, maxReport)).Decode(&r)
+	if err == nil && r.Schema == 0 {
 		err = errors.New("it has no schema")
 	}
 	if err != nil {
 		return &exitError{fmt.Errorf("%s is neither a lock nor a report: %w", path, err), exitFailure,
 			"cachex run --offline --report json=FILE writes one that lists what is missing"}
 	}
-	if report.Schema > reportSchema {
-		return &exitError{fmt.Errorf("%s is of schema %d, and this cachex knows %d", path, report.Schema, reportSchema), exitFailure, "a newer cachex reads it"}
+	if r.Schema > report.Schema {
+		return &exitError{fmt.Errorf("%s is of schema %d, and this cachex knows %d", path, r.Schema, report.Schema), exitFailure, "a newer cachex reads it"}
 	}
 	seen := map[string]bool{}
-	for _, x := range report.Exchanges {
+	for _, x := range r.Exchanges {
 		id := x.Method + " " + x.URL + " " + x.Accept
-		if x.Outcome != string(proxy.Refused) || seen[id] {
+		if x.Outcome != report.Refused || seen[id] {
 			continue
 		}
 		seen[id] = true

@@ -14,6 +14,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/spf13/cobra"
 
+	"cachex/cmd/cachex/report"
 	"cachex/proxy/store"
 	"cachex/sandbox"
 )
@@ -121,7 +122,7 @@ func (o *doctorOptions) run(out *os.File) error {
 	if err != nil {
 		return err
 	}
-	d := diagnosis{Schema: reportSchema, Version: version()}
+	d := diagnosis{Schema: report.Schema, Version: version()}
 	d.addLadder(sandbox.Ladder(context.Background(), user))
 	usable := d.addCache(o.cache, user != nil)
 	d.addProxy(os.Getenv)
@@ -252,16 +253,16 @@ func (d *diagnosis) addProxy(getenv func(string) string) {
 // writeDiagnosis is the table: a line for each check, and one below it for what
 // helps.
 func writeDiagnosis(out *os.File, d diagnosis) error {
-	p, width := newPalette(out), widthOf(out)-doctorIndent
+	p, width := report.NewPalette(out), report.WidthOf(out)-doctorIndent
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s auto takes %q: %s\n", p.title.Render("cachex:"), d.Rung, taken(d))
+	fmt.Fprintf(&b, "%s auto takes %q: %s\n", p.Title.Render("cachex:"), d.Rung, taken(d))
 	for _, c := range d.Checks {
-		state := p.good
+		state := p.Good
 		switch c.State {
 		case stateMissing:
-			state = p.warn
+			state = p.Warn
 		case stateNo:
-			state = p.dim
+			state = p.Dim
 		}
 		fmt.Fprintf(&b, "  %-8s%s ", c.Name, state.Render(fmt.Sprintf("%-7s", c.State)))
 		hang(&b, c.Text, width)

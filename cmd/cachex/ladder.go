@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -55,13 +53,11 @@ func lost(part sandbox.Part) string {
 	return string(part)
 }
 
-// writeLacks has a line for each part that was missing, with the reason, and one
-// with what helps.
-func writeLacks(w io.Writer, lacks []sandbox.Lack, p palette) {
+// parts names what is missing.
+func parts(lacks []sandbox.Lack) []string {
+	var names []string
 	for _, l := range lacks {
-		fmt.Fprintf(w, "%s %s\n  %s: %v\n", p.warn.Render("note:"), lost(l.Part), l.Why.Step, l.Why.Err)
-		if l.Why.Hint != "" {
-			fmt.Fprintf(w, "%s %s\n", p.title.Render("cachex: hint:"), l.Why.Hint)
-		}
+		names = append(names, string(l.Part))
 	}
+	return names
 }

@@ -17,8 +17,8 @@ import (
 // imports is the table of DESIGN: which of our packages each may import. Only
 // the command joins sandbox, ca and proxy.
 var imports = map[string][]string{
-	"cachex/cmd/cachex":        {"cachex/ca", "cachex/proxy", "cachex/proxy/dns", "cachex/proxy/lock", "cachex/proxy/policy", "cachex/proxy/store", "cachex/sandbox", "cachex/sandbox/oci", "cachex/sandbox/podman"},
 	"cachex/cmd/cachex/report": {},
+	"cachex/cmd/cachex":        {"cachex/ca", "cachex/cmd/cachex/report", "cachex/proxy", "cachex/proxy/dns", "cachex/proxy/lock", "cachex/proxy/policy", "cachex/proxy/store", "cachex/sandbox", "cachex/sandbox/oci", "cachex/sandbox/podman"},
 	"cachex/sandbox":           {},
 	"cachex/sandbox/oci":       {"cachex/sandbox"},
 	"cachex/sandbox/podman":    {"cachex/sandbox"},

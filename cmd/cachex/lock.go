@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"cachex/cmd/cachex/report"
 	"cachex/proxy/lock"
 )
 
@@ -156,48 +157,20 @@ func (l *lockfile) save(succeeded bool) (lockNote, error) {
 	return note, nil
 }
 
-// frozenOut counts what a lock has refused: what it does not name, and what was
-// not as it says, be it kept or fetched.
-type frozenOut struct{ unnamed, kept, fetched int }
-
-func (f frozenOut) all() int { return f.unnamed + f.kept + f.fetched }
-
-// add counts a refusal; network are the bytes that came for it.
-func (f *frozenOut) add(differs bool, network int64) {
+// note says what has become of the lock; nil says nothing.
+func (n lockNote) note() []report.Note {
 	switch {
-	case !differs:
-		f.unnamed++
-	case network > 0:
-		f.fetched++
-	default:
-		f.kept++
-	}
-}
-
-// writeLock says what has become of the lock, and what to do about what it refused.
-func writeLock(w io.Writer, n lockNote, refused frozenOut, p palette) {
-	switch {
-	case n.path == "":
-	case n.frozen:
-		if refused.unnamed > 0 {
-			fmt.Fprintf(w, "%s leave out --frozen once\n  to have %s name what was refused\n", p.title.Render("cachex: hint:"), n.path)
-		}
-		if refused.kept > 0 {
-			fmt.Fprintf(w, "%s cachex cache rm URL\n  has a file of the cache that was changed fetched again\n", p.title.Render("cachex: hint:"))
-		}
-		if refused.fetched > 0 {
-			fmt.Fprintf(w, "%s a server has changed what it has\n  leave out --frozen once to have %s name that\n", p.title.Render("cachex: hint:"), n.path)
-		}
+	case n.path == "" || n.frozen:
+		return nil
 	case n.failed:
-		fmt.Fprintf(w, "%s the command failed: %s stays as it was\n", p.warn.Render("note:"), n.path)
-	default:
-		line := fmt.Sprintf("%s names %s", n.path, plural(n.lines, "answer"))
-		if n.Added > 0 {
-			line += fmt.Sprintf(", %d new", n.Added)
-		}
-		if n.Changed > 0 {
-			line += fmt.Sprintf(", %d changed", n.Changed)
-		}
-		fmt.Fprintf(w, "%s %s\n", p.dim.Render("lock:"), line)
+		return []report.Note{{Kind: "note", Text: "the command failed: " + n.path + " stays as it was"}}
 	}
+	line := fmt.Sprintf("%s names %s", n.path, report.Plural(n.lines, "answer"))
+	if n.Added > 0 {
+		line += fmt.Sprintf(", %d new", n.Added)
+	}
+	if n.Changed > 0 {
+		line += fmt.Sprintf(", %d changed", n.Changed)
+	}
+	return []report.Note{{Kind: "lock", Text: line}}
 }

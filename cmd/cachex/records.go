@@ -1,13 +1,12 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"io/fs"
+	"iter"
 	"net/url"
 	"path"
 	"slices"
@@ -18,7 +17,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"cachex/proxy"
+	"cachex/cmd/cachex/report"
 	"cachex/proxy/store"
 )
 
@@ -35,8 +34,8 @@ const (
 
 // keepRecord leaves a run's report in the cache directory, if that may be written
 // to: an offline run may have been given one that can only be read.
-func (s *session) keepRecord(sum summary) error {
-	if s.opts.noRecord || s.account.spool == nil || s.account.spoolErr != nil {
+func (s *session) keepRecord(r *report.Report) error {
+	if s.opts.noRecord || s.account.spool == nil || s.account.spool.Err() != nil {
 		return nil
 	}
 	to := s.store
@@ -47,11 +46,8 @@ func (s *session) keepRecord(sum summary) error {
 		}
 		defer to.Close()
 	}
-	s.account.mu.Lock()
-	defer s.account.mu.Unlock()
-	sum.Totals, sum.Hosts, sum.Hints = s.account.totals, s.account.byHost(), s.account.hints
-	err := to.AddRecord(s.started, recordExt, func(w io.Writer) error {
-		return compress(w, func(w io.Writer) error { return writeJSON(w, sum, s.account.spool) })
+	err := to.AddRecord(s.started, commandMark(r.Run)+recordExt, func(w io.Writer) error {
+		return compress(w, func(w io.Writer) error { return report.WriteJSON(w, r) })
 	})
 	switch {
 	case errors.Is(err, store.ErrReadOnly), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
@@ -63,10 +59,43 @@ func (s *session) keepRecord(sum summary) error {
 	return nil
 }
 
+// commandMark is in the names of the records of one command in one directory.
+func commandMark(r report.Run) string {
+	h := fnv.New64a()
+	for _, word := range append([]string{r.Dir}, r.Command...) {
+		io.WriteString(h, word+"\x00")
+	}
+	return fmt.Sprintf("-%016x", h.Sum64())
+}
+
+// compare tells a report of the run before of the same command, if that has left
+// a record.
+func (s *session) compare(r *report.Report) {
+	if s.account.spool == nil || s.opts.noRecord || r.Totals.Requests == 0 {
+		return
+	}
+	names := s.store.Records()
+	at := slices.IndexFunc(names, func(n string) bool { return strings.HasSuffix(n, commandMark(r.Run)+recordExt) })
+	if at < 0 {
+		return
+	}
+	was, err := openRecord(s.store, names[at])
+	if err != nil {
+		return // cachex report --list tells of it
+	}
+	defer was.Close()
+	if was.Totals.Requests == 0 {
+		return
+	}
+	if since, err := report.Compare(was.Run, was.Exchanges, r.Exchanges); err == nil {
+		r.Since = since
+	}
+}
+
 // record is one that is being read. Close it.
 type record struct {
-	summary
-	lines  *bufio.Reader // after the head
+	*report.Reader
+	name   string
 	packed *zstd.Decoder
 	file   io.Closer
 }
@@ -76,7 +105,7 @@ func (r *record) Close() {
 	r.file.Close()
 }
 
-// openRecord reads the head of a record: its first line, which writeJSON writes.
+// openRecord reads the head of a record.
 func openRecord(s *store.Store, name string) (*record, error) {
 	f, err := s.OpenRecord(name)
 	if err != nil {
@@ -87,63 +116,51 @@ func openRecord(s *store.Store, name string) (*record, error) {
 		f.Close()
 		return nil, err
 	}
-	r := &record{lines: bufio.NewReaderSize(packed, 64<<10), packed: packed, file: f}
-	head, err := r.lines.ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(append(bytes.TrimSuffix(bytes.TrimSpace(head), []byte(",")), '}'), &r.summary)
-	}
-	if err == nil && r.Schema != reportSchema {
-		err = fmt.Errorf("it is of schema %d", r.Schema)
-	}
-	if err != nil {
+	r := &record{name: name, packed: packed, file: f}
+	if r.Reader, err = report.NewReader(packed); err != nil {
 		r.Close()
-		return nil, fmt.Errorf("read the record %s: %w", name, err)
+		return nil, r.failed(err)
 	}
 	return r, nil
 }
 
-// each visits the exchanges.
-func (r *record) each(visit func(exchangeLine)) error {
-	for {
-		line, err := r.lines.ReadBytes('\n')
-		line = bytes.TrimSuffix(bytes.TrimSpace(line), []byte(","))
-		if bytes.HasPrefix(line, []byte("{")) {
-			var x exchangeLine
-			if err := json.Unmarshal(line, &x); err != nil {
-				return fmt.Errorf("read the record: %w", err)
-			}
-			visit(x)
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("read the record: %w", err)
-		}
+func (r *record) failed(err error) error { return fmt.Errorf("read the record %s: %w", r.name, err) }
+
+// recorded is the report of a run that has left a record.
+func recorded(s *store.Store, name string) (*report.Report, error) {
+	r, err := openRecord(s, name)
+	if err != nil {
+		return nil, err
 	}
+	defer r.Close()
+	whole := &report.Report{Run: r.Run, Account: report.NewAccount(), Exchanges: exchangesOf(s, name)}
+	for x, err := range whole.Exchanges {
+		if err != nil {
+			return nil, err
+		}
+		whole.Account.Add(x)
+	}
+	return whole, nil
 }
 
-// account is what the text report is made of.
-func (r *record) account() (*account, error) {
-	a := newAccount(r.Started, nil)
-	a.totals, a.hints = r.Totals, r.Hints
-	err := r.each(func(x exchangeLine) {
-		ex := proxy.Exchange{Method: x.Method, URL: x.URL, Outcome: proxy.Outcome(x.Outcome), Reason: x.Reason, Expected: x.Expected}
-		switch ex.Outcome {
-		case proxy.Refused, proxy.Error, proxy.Stale, proxy.Tunnel:
-			a.addIncident(ex)
-		case proxy.Pass:
-			a.passed[x.Reason]++
+// exchangesOf goes through a record's exchanges, anew each time.
+func exchangesOf(s *store.Store, name string) iter.Seq2[report.Exchange, error] {
+	return func(yield func(report.Exchange, error) bool) {
+		r, err := openRecord(s, name)
+		if err != nil {
+			yield(report.Exchange{}, err)
+			return
 		}
-		switch {
-		case ex.Outcome != proxy.Refused:
-		case strings.HasPrefix(x.Reason, "denied"):
-			a.denied++
-		case strings.HasPrefix(x.Reason, "frozen"):
-			a.frozen.add(x.Expected != "", 0)
+		defer r.Close()
+		for x, err := range r.Exchanges {
+			if err != nil {
+				err = r.failed(err)
+			}
+			if !yield(x, err) {
+				return
+			}
 		}
-	})
-	return a, err
+	}
 }
 
 // findRecord gives the name of the record that a word means: its number, the last
@@ -185,16 +202,14 @@ func usedBy(s *store.Store, run string) (func(store.Key) bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := openRecord(s, name)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
 	used, digests := map[store.Key]bool{}, map[string]bool{}
-	err = r.each(func(x exchangeLine) {
+	for x, err := range exchangesOf(s, name) {
+		if err != nil {
+			return nil, err
+		}
 		u, err := url.Parse(x.URL)
 		if err != nil {
-			return
+			continue
 		}
 		k := store.KeyOf(u)
 		used[k] = true
@@ -206,6 +221,6 @@ func usedBy(s *store.Store, run string) (func(store.Key) bool, error) {
 		if x.SHA256 != "" {
 			digests[x.SHA256] = true
 		}
-	})
-	return func(k store.Key) bool { return used[k] || digests[path.Base(k.Target)] }, err
+	}
+	return func(k store.Key) bool { return used[k] || digests[path.Base(k.Target)] }, nil
 }

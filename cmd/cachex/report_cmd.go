@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"cachex/cmd/cachex/report"
 	"cachex/proxy/store"
 )
 
@@ -36,13 +37,13 @@ func newReportCommand(io streams) *cobra.Command {
 		Example: "  cachex report\n  cachex report --list\n  cachex report 2\n  cachex report --format json 'npm ci'",
 	}
 	c.Flags().BoolVar(&o.list, "list", false, "list the runs, the last one first")
-	c.Flags().StringVar(&o.format, "format", "text", "`FORMAT`: text or json")
+	c.Flags().StringVar(&o.format, "format", "text", "`FORMAT`: "+anyOf(reportFormats()))
 	return o.command(c, cobra.MaximumNArgs(1), o.run)
 }
 
 func (o *reportCommand) run(args []string) error {
-	if o.format != "text" && o.format != "json" {
-		return &usageError{err: unknownWord(fmt.Errorf("unknown report format %q: it is text or json", o.format), o.format, []string{"text", "json"}, "%s")}
+	if formats := reportFormats(); !slices.Contains(formats, o.format) {
+		return &usageError{err: unknownWord(fmt.Errorf("unknown report format %q: it is %s", o.format, anyOf(formats)), o.format, formats, "%s")}
 	}
 	if o.list && len(args) > 0 {
 		return &usageError{err: errors.New("--list shows all runs: name none")}
@@ -63,23 +64,17 @@ func (o *reportCommand) run(args []string) error {
 	if err != nil {
 		return err
 	}
-	if o.format == "json" {
-		return copyRecord(o.io.out, s, name)
-	}
-	r, err := openRecord(s, name)
+	r, err := recorded(s, name)
 	if err != nil {
 		return &exitError{err, exitFailure, "cachex report --list shows those that can be read"}
 	}
-	defer r.Close()
-	a, err := r.account()
-	if err != nil {
-		return err
+	if o.format != "text" {
+		out := bufio.NewWriter(o.io.out)
+		return errors.Join(formatNamed(o.format)(out, r), out.Flush())
 	}
 	fmt.Fprintf(o.io.out, "%s: %s\n%s, exit status %d\n", r.Started.Local().Format(time.DateTime), shownCommand(r.Command),
 		(time.Duration(r.MS) * time.Millisecond).Round(100*time.Millisecond), r.Exit)
-	r.locked = lockNote{path: r.Lock, frozen: true} // what was written then is another matter
-	writeText(o.io.out, r.summary, a)
-	return nil
+	return report.Text(o.io.out, r)
 }
 
 // shownCommand is a command as a line of a terminal.
@@ -94,34 +89,14 @@ func shownCommand(args []string) string {
 	return string(b)
 }
 
-// copyRecord writes a record as it is.
-func copyRecord(out io.Writer, s *store.Store, name string) error {
-	f, err := s.OpenRecord(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	text, packed, err := decompress(f)
-	if packed != nil {
-		defer packed.Close()
-	}
-	if err == nil {
-		_, err = io.Copy(out, text)
-	}
-	if err != nil {
-		return fmt.Errorf("read the record %s: %w", name, err)
-	}
-	return nil
-}
-
 // runLine is a run as --list --format json prints it.
 type runLine struct {
-	Run     int       `json:"run"`
-	Started time.Time `json:"started"`
-	Exit    int       `json:"exit"`
-	MS      int64     `json:"ms"`
-	Command []string  `json:"command"`
-	Totals  counts    `json:"totals"`
+	Run     int           `json:"run"`
+	Started time.Time     `json:"started"`
+	Exit    int           `json:"exit"`
+	MS      int64         `json:"ms"`
+	Command []string      `json:"command"`
+	Totals  report.Counts `json:"totals"`
 }
 
 func (o *reportCommand) listRuns(s *store.Store) error {
@@ -140,7 +115,7 @@ func (o *reportCommand) listRuns(s *store.Store) error {
 			err = lines.Encode(runLine{i + 1, r.Started, r.Exit, r.MS, r.Command, r.Totals})
 		} else {
 			_, err = fmt.Fprintf(out, "%3d  %-19s %4d %8d %8s %8s  %s\n", i+1, r.Started.Local().Format(time.DateTime), r.Exit,
-				r.Totals.Requests, size(r.Totals.BytesCache), size(r.Totals.BytesNetwork), shownCommand(r.Command))
+				r.Totals.Requests, report.Size(r.Totals.BytesCache), report.Size(r.Totals.BytesNetwork), shownCommand(r.Command))
 		}
 		r.Close()
 		if err != nil {

@@ -27,6 +27,7 @@ type runOptions struct {
 	failOnMiss bool
 	lock       string
 	noRecord   bool
+	quiet      bool
 	frozen     bool
 	pass       []string
 	allow      []string
@@ -108,7 +109,8 @@ cache are those of the user who called sudo. sudo works in the command then; in
 a sandbox that an ordinary user makes it has no power.
 
 When it has ended, a report on standard error says what came from the cache and
-what from the network.
+what from the network, and why; with --quiet it is one line. There is none where
+nothing was asked for. See "cachex help reports".
 
 EXIT STATUS
   that of COMMAND; 128+N when signal N ended it;
@@ -121,9 +123,9 @@ ENVIRONMENT
   CACHEX_CACHE, CACHEX_LAYER, CACHEX_LOWER, CACHEX_OFFLINE, CACHEX_POLICY,
   CACHEX_SANDBOX, CACHEX_REPORT, CACHEX_ALLOW, CACHEX_DENY, CACHEX_PASSTHROUGH,
   CACHEX_HOST_PORT, CACHEX_PUBLISH, CACHEX_FAIL_ON_MISS, CACHEX_LOCK,
-  CACHEX_FROZEN, CACHEX_NO_RECORD, CACHEX_IMAGE, CACHEX_PULL, CACHEX_USER,
-  CACHEX_VOLUME, CACHEX_WORKDIR, CACHEX_READ_ONLY and CACHEX_ENV give defaults
-  for the flags of those names. Lists are separated by commas.
+  CACHEX_FROZEN, CACHEX_NO_RECORD, CACHEX_QUIET, CACHEX_IMAGE, CACHEX_PULL,
+  CACHEX_USER, CACHEX_VOLUME, CACHEX_WORKDIR, CACHEX_READ_ONLY and CACHEX_ENV
+  give defaults for the flags of those names. Lists are separated by commas.
 
   CONTAINER_HOST names podman's service, as for podman itself.
 
@@ -177,6 +179,7 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	o.container.flags(f)
 	f.BoolVar(&o.failOnMiss, "fail-on-miss", false, "exit with 3 when the command succeeded although a request was refused")
 	f.BoolVar(&o.noRecord, "no-record", false, "leave no record for cachex report")
+	f.BoolVar(&o.quiet, "quiet", false, "report one line instead of a text")
 	f.StringVar(&o.lock, "lock", "", "name what the command receives in `FILE`")
 	f.BoolVar(&o.frozen, "frozen", false, "refuse what --lock does not name, and what differs")
 	f.StringArrayVar(&o.allow, "allow", nil, "the only `HOST` that may be reached (repeatable)")
@@ -184,7 +187,7 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	f.StringArrayVar(&o.pass, "passthrough", nil, "`HOST` whose TLS is tunnelled, not opened (repeatable)")
 	f.StringArrayVar(&o.hostPort, "host-port", nil, "`PORT` of the host's loopback to be reached, or all (repeatable)")
 	f.StringArrayVar(&o.publish, "publish", nil, "`PORTS` of host and sandbox, [HOST:]PORT[:PORT] (repeatable)")
-	f.StringArrayVar(&o.reports, "report", nil, "`FORMAT[=FILE]`: text, json or none (repeatable; default text)")
+	f.StringArrayVar(&o.reports, "report", nil, "`FORMAT[=FILE]`: "+anyOf(append(reportFormats(), "none"))+" (repeatable; default text)")
 	return c
 }
 
@@ -215,7 +218,7 @@ func (o *runOptions) check() error {
 	if err := checkPorts(o.publications, o.hostPorts); err != nil {
 		return err
 	}
-	if o.targets, err = parseReports(o.reports); err != nil {
+	if o.targets, err = parseReports(o.reports, o.quiet); err != nil {
 		return err
 	}
 	if o.frozen && o.lock == "" {

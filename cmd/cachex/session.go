@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"cachex/ca"
+	"cachex/cmd/cachex/report"
 	"cachex/proxy"
 	"cachex/proxy/dns"
 	"cachex/proxy/store"
@@ -83,22 +84,19 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 	if o.failOnMiss && status == 0 && s.account.refused() {
 		status = exitMiss
 	}
-	s.account.missed(state.Missed)
-	s.account.powerless(state.Sudo)
-	sum := summary{
-		Schema: reportSchema, Exit: status, Started: s.started.UTC(),
+	s.account.learn(state.Missed, state.Sudo)
+	r := s.account.report(report.Run{
+		Version: version(), Command: withoutSecrets(args), Dir: workingDirectory(), Exit: status, Started: s.started.UTC(),
 		MS: time.Since(s.started).Milliseconds(), Sandbox: s.opts.kind(), Policy: string(o.mode),
-		Offline: o.offline, Cache: o.cache, Lower: o.lower, Changed: state.Changed, Daemons: state.Daemons, fell: s.fell,
-		Rung: s.box.Rung(), lacks: s.box.Lacks(), Lock: o.lock, Frozen: o.frozen, locked: locked,
-	}
-	for _, l := range sum.lacks {
-		sum.Lacks = append(sum.Lacks, l.Part)
-	}
-	sum.Command = withoutSecrets(args)
-	if err := writeReports(io, o.targets, sum, s.account); err != nil {
+		Offline: o.offline, Cache: o.cache, Lower: o.lower, Changed: state.Changed, Daemons: state.Daemons,
+		Rung: string(s.box.Rung()), Lacks: parts(s.box.Lacks()), Lock: o.lock, Frozen: o.frozen,
+		Notes: slices.Concat(s.notes(state.Changed, state.Daemons), locked.note()),
+	})
+	s.compare(r)
+	if err := writeReports(io, o.targets, r); err != nil {
 		complain(io.err, err) // the command's status is worth more
 	}
-	if err := s.keepRecord(sum); err != nil {
+	if err := s.keepRecord(r); err != nil {
 		complain(io.err, err)
 	}
 	return status, nil
@@ -165,7 +163,7 @@ func (s *session) network() sandbox.Network {
 }
 
 func (s *session) prepareProxy() error {
-	var lines *spool
+	var lines *report.Spool
 	err := s.lock.probe()
 	if err != nil {
 		return err
@@ -389,7 +387,5 @@ func (s *session) close() {
 	if s.store != nil {
 		s.store.Close()
 	}
-	if s.account != nil {
-		s.account.spool.close()
-	}
+	s.account.close()
 }

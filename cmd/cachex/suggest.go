@@ -145,7 +145,7 @@ func commandLine(args []string) string {
 			words[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
 		}
 	}
-	if line := strings.Join(words, " "); len(line) <= 2*reportWidth {
+	if line := strings.Join(words, " "); len(line) <= 2*helpWidth {
 		return line
 	}
 	return "COMMAND"

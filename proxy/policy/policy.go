@@ -56,7 +56,9 @@ type Use struct {
 	Refresh bool
 	// Standby: it may be served when upstream fails.
 	Standby bool
-	Reason  string
+	// Asked: it would be fresh, but the client wants a newer one.
+	Asked  bool
+	Reason string
 	// Age is what its Age field says (RFC 9111 section 5.1); negative where it
 	// has none, as for what never gets old.
 	Age time.Duration
@@ -93,13 +95,13 @@ func (m Mode) judgeFreshness(req http.Header, a Answer, now time.Time) Use {
 	anew := asksForFresh(req, asked, u.Age)
 	switch {
 	case anew && over < 0:
-		u.Reason = "the client asked for a fresh answer"
+		u.Asked, u.Reason = true, "the client asked for a fresh answer"
 	case anew:
 		u.Reason = "stale: " + why
 	case over < 0 && m.freshEnough(asked, -over):
 		u.Fresh, u.Reason = true, "fresh: "+why
 	case over < 0:
-		u.Reason = "the client asked for an answer that stays fresh"
+		u.Asked, u.Reason = true, "the client asked for an answer that stays fresh"
 	case m == RFC9111 && !forbidsStale(cc) && acceptsStale(asked, over):
 		u.Fresh, u.Reason = true, "stale, and the client accepts that"
 	default:

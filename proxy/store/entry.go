@@ -34,12 +34,31 @@ func (e *Entry) Close() {
 }
 
 // MissError says why nothing that could be served was found.
-type MissError struct{ Reason string }
+type MissError struct {
+	Reason string
+	// Why says it for programs; "" when nothing was ever kept.
+	Why Why
+}
+
+// Why is one word for why what was kept could not be served.
+type Why string
+
+// The words of MissError. The store itself finds the first two.
+const (
+	Removed      Why = "removed" // its file is gone, its metadata is not
+	Damaged      Why = "damaged"
+	OtherVariant Why = "variant" // it was selected by other request fields
+	FromPlain    Why = "plain"   // it came over plain http
+)
 
 func (e *MissError) Error() string { return e.Reason }
 
 func miss(format string, a ...any) (*Entry, error) {
-	return nil, &MissError{fmt.Sprintf(format, a...)}
+	return nil, &MissError{Reason: fmt.Sprintf(format, a...)}
+}
+
+func damaged(format string, a ...any) (*Entry, error) {
+	return nil, &MissError{Reason: fmt.Sprintf(format, a...), Why: Damaged}
 }
 
 // looks is how often a document is looked at that somebody replaces all the
@@ -94,10 +113,10 @@ func (s *Store) look(k Key, variant string) (*Entry, error) {
 		return &Entry{Meta: *m, File: f, Own: m.Mine}, nil
 	case err == nil && m.ModTime.Equal(fi.ModTime()):
 		f.Close()
-		return miss("its file was cut: %d of %d bytes", fi.Size(), m.Size)
+		return damaged("its file was cut: %d of %d bytes", fi.Size(), m.Size)
 	case errors.Is(err, errDamaged):
 		f.Close()
-		return miss("%v", err)
+		return damaged("%v", err)
 	case s.writing(k, variant):
 		f.Close()
 		return miss("not in the cache")
@@ -170,10 +189,13 @@ func (s *Store) openBody(name string) (*os.File, fs.FileInfo, error) {
 // getStatus reads an error answer: a dangling link to a status code.
 func (s *Store) getStatus(k Key, variant string, cause error) (*Entry, error) {
 	if !errors.Is(cause, fs.ErrNotExist) && !errors.Is(cause, syscall.ENOTDIR) {
-		return miss("cannot be read: %v", cause)
+		return damaged("cannot be read: %v", cause)
 	}
 	target, err := s.link(k.Name(variant))
 	if err != nil {
+		if m, _, err := s.readMetaFile(k, variant); err == nil && !m.Gone && !s.writing(k, variant) {
+			return nil, &MissError{Reason: "its file was removed", Why: Removed}
+		}
 		return miss("not in the cache")
 	}
 	if !isStatus(target) {

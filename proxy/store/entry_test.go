@@ -56,8 +56,8 @@ func TestDamage(t *testing.T) {
 		"emptied, same time": {func(r *rig) {
 			r.keepTime(doc, func() { r.must(os.Truncate(r.path(doc), 0)) })
 		}, found{miss: "cut: 0 of 4"}},
-		"removed":            {func(r *rig) { r.must(os.Remove(r.path(doc))) }, found{miss: "not in the cache"}},
-		"a folder instead":   {func(r *rig) { r.must(os.Remove(r.path(doc))); r.must(os.Mkdir(r.path(doc), 0o755)) }, found{miss: "not in the cache"}},
+		"removed":            {func(r *rig) { r.must(os.Remove(r.path(doc))) }, found{miss: "its file was removed"}},
+		"a folder instead":   {func(r *rig) { r.must(os.Remove(r.path(doc))); r.must(os.Mkdir(r.path(doc), 0o755)) }, found{miss: "its file was removed"}},
 		"metadata cut":       {func(r *rig) { r.must(os.Truncate(r.path(meta), 20)) }, found{miss: "damaged"}},
 		"metadata empty":     {func(r *rig) { r.must(os.Truncate(r.path(meta), 0)) }, found{miss: "damaged"}},
 		"metadata of binary": {func(r *rig) { r.write(meta, "\x00\xff") }, found{miss: "damaged"}},

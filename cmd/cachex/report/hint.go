@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"fmt"
@@ -8,15 +8,13 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
-
-	"cachex/proxy"
 )
 
-// hint is a flag, or a way to call cachex, that would have helped, and why. REPORT.md describes the fields.
-type hint struct {
+// Hint is a flag, or a way to call cachex, that would have helped, and why.
+type Hint struct {
 	Kind   string `json:"kind"`
 	Host   string `json:"host,omitempty"`
-	Client string `json:"client,omitempty"` // the program, where it is known
+	Client string `json:"client,omitempty"` // the program, "" where it is not known
 	Times  int    `json:"times"`
 	Flag   string `json:"flag"`
 }
@@ -27,40 +25,39 @@ const (
 	shownHints = 8
 )
 
-// The kinds of hints beside proxy's obstacles.
+// The kinds of hints: first the obstacles, as the package proxy names them.
 const (
+	clientCertificate = "client-certificate"
+	encryptedHello    = "encrypted-hello"
+
 	kindDenied   = "denied"
 	kindHostPort = "host-port"
 	kindSudo     = "sudo"
 )
 
-// missed adds hints for loopback ports that are open on the host.
-func (a *account) missed(ports []uint16) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+// Missed adds hints for loopback ports that are open on the host.
+func (a *Account) Missed(ports []uint16) {
 	for _, p := range ports {
-		if len(a.hints) < maxHints {
+		if len(a.Hints) < maxHints {
 			n := strconv.Itoa(int(p))
-			a.hints = append(a.hints, hint{kindHostPort, "localhost:" + n, "", 1, "--host-port " + n})
+			a.Hints = append(a.Hints, Hint{kindHostPort, "localhost:" + n, "", 1, "--host-port " + n})
 		}
 	}
 }
 
-// powerless adds a hint when the command called sudo in vain.
-func (a *account) powerless(called bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if called && len(a.hints) < maxHints {
-		a.hints = append(a.hints, hint{kindSudo, "", "sudo", 1, "sudo cachex run"})
+// Powerless adds a hint when the command called sudo in vain.
+func (a *Account) Powerless(called bool) {
+	if called && len(a.Hints) < maxHints {
+		a.Hints = append(a.Hints, Hint{kindSudo, "", "sudo", 1, "sudo cachex run"})
 	}
 }
 
 // addHint learns from an exchange. A client that was not known at first is
 // named when it is.
-func (a *account) addHint(x proxy.Exchange) {
+func (a *Account) addHint(x Exchange) {
 	u, err := url.Parse(x.URL)
-	kind, flag := string(x.Obstacle), "--passthrough "
-	if x.Denied {
+	kind, flag := x.Obstacle, "--passthrough "
+	if x.Cause == CauseDenied {
 		kind, flag = kindDenied, "--allow "
 	}
 	if err != nil || kind == "" {
@@ -68,11 +65,11 @@ func (a *account) addHint(x proxy.Exchange) {
 	}
 	host := u.Hostname()
 	flag += host
-	if pattern, ok := strings.CutPrefix(x.Reason, "denied by "); ok && x.Denied {
+	if pattern, ok := strings.CutPrefix(x.Reason, "denied by "); ok && x.Cause == CauseDenied {
 		flag = pattern
 	}
-	for i := range a.hints {
-		h := &a.hints[i]
+	for i := range a.Hints {
+		h := &a.Hints[i]
 		if h.Kind == kind && h.Host == host && (h.Client == x.Client || h.Client == "" || x.Client == "") {
 			h.Times++
 			if h.Client == "" {
@@ -81,13 +78,13 @@ func (a *account) addHint(x proxy.Exchange) {
 			return
 		}
 	}
-	if len(a.hints) < maxHints {
-		a.hints = append(a.hints, hint{kind, host, x.Client, 1, flag})
+	if len(a.Hints) < maxHints {
+		a.Hints = append(a.Hints, Hint{kind, host, x.Client, 1, flag})
 	}
 }
 
 // why says what stands in the way, after the flag.
-func (h hint) why() string {
+func (h Hint) why() string {
 	switch h.Kind {
 	case kindDenied:
 		return "to let the command reach " + h.Host
@@ -100,25 +97,25 @@ func (h hint) why() string {
 	if client == "" {
 		client = "a client"
 	}
-	switch proxy.Obstacle(h.Kind) {
-	case proxy.ClientCertificate:
+	switch h.Kind {
+	case clientCertificate:
 		return "the host asks for a client certificate"
-	case proxy.HelloEncrypted:
+	case encryptedHello:
 		return client + " insists on Encrypted Client Hello"
 	}
 	return client + " refuses the run's certificate"
 }
 
 // writeHints names the flags that would have helped.
-func writeHints(w io.Writer, hints []hint, p palette) {
+func writeHints(w io.Writer, hints []Hint, p Palette) {
 	for _, h := range hints[:min(len(hints), shownHints)] {
 		do := "try "
 		if strings.HasPrefix(h.Flag, "--deny ") {
 			do = "leave out "
 		}
-		fmt.Fprintf(w, "%s %s%s\n  %s\n", p.title.Render("cachex: hint:"), do, h.Flag, h.why())
+		fmt.Fprintf(w, "%s %s%s\n  %s\n", p.Title.Render("cachex: hint:"), do, h.Flag, h.why())
 	}
 	if n := len(hints) - shownHints; n > 0 {
-		fmt.Fprintf(w, "%s %s more like these; --report json=FILE has all\n", p.title.Render("cachex: hint:"), humanize.Comma(int64(n)))
+		fmt.Fprintf(w, "%s %s more like these; --report json=FILE has all\n", p.Title.Render("cachex: hint:"), humanize.Comma(int64(n)))
 	}
 }

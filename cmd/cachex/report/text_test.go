@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"fmt"
@@ -6,27 +6,24 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/charmbracelet/lipgloss"
-
-	"cachex/proxy"
 )
 
 // textReport is the report of some exchanges as a CI log has it.
-func textReport(t *testing.T, offline bool, exchanges ...proxy.Exchange) string {
+func textReport(t *testing.T, offline bool, exchanges ...Exchange) string {
 	t.Helper()
-	a := newAccount(time.Now(), nil)
+	a := NewAccount()
 	for _, x := range exchanges {
-		a.record(x)
+		a.Add(x)
 	}
 	f, err := os.Create(filepath.Join(t.TempDir(), "report"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := writeReports(streams{err: f}, []reportTarget{{format: "text"}}, summary{Offline: offline}, a); err != nil {
+	if err := Text(f, New(Run{Offline: offline}, a, nil)); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(f.Name())
@@ -36,8 +33,8 @@ func textReport(t *testing.T, offline bool, exchanges ...proxy.Exchange) string 
 	return string(b)
 }
 
-func exchange(outcome proxy.Outcome, url, reason string) proxy.Exchange {
-	return proxy.Exchange{Method: "GET", URL: url, Outcome: outcome, Reason: reason, Status: 200, Bytes: 12345, Network: 12345}
+func exchange(outcome string, url, reason string) Exchange {
+	return Exchange{Method: "GET", URL: url, Outcome: outcome, Reason: reason, Status: 200, Bytes: 12345, Network: 12345}
 }
 
 // A name is cut only when the line would be longer than the terminal.
@@ -46,8 +43,8 @@ func TestHostNames(t *testing.T) {
 	long := strings.Repeat("very-long-label.", 8) + "example"
 	wide := strings.Repeat("日本語.", 20) + "example"
 	out := textReport(t, false,
-		exchange(proxy.Miss, "https://"+fits+"/a", ""), exchange(proxy.Hit, "https://"+fits+"/a", ""),
-		exchange(proxy.Miss, "https://"+long+"/a", ""), exchange(proxy.Miss, "https://"+wide+"/a", ""))
+		exchange(Miss, "https://"+fits+"/a", ""), exchange(Hit, "https://"+fits+"/a", ""),
+		exchange(Miss, "https://"+long+"/a", ""), exchange(Miss, "https://"+wide+"/a", ""))
 	if !strings.Contains(out, "  "+fits+" ") || !strings.Contains(out, "  very-long") || !strings.Contains(out, "…") {
 		t.Errorf("names:\n%s", out)
 	}
@@ -66,9 +63,9 @@ func TestHostNames(t *testing.T) {
 }
 
 func TestManyHosts(t *testing.T) {
-	var all []proxy.Exchange
+	var all []Exchange
 	for i := range 30 {
-		all = append(all, exchange(proxy.Miss, fmt.Sprintf("https://registry%d.example/a", i), ""))
+		all = append(all, exchange(Miss, fmt.Sprintf("https://registry%d.example/a", i), ""))
 	}
 	if out := textReport(t, false, all...); strings.Count(out, "registry") != shownHosts || !strings.Contains(out, "\n  and 18 more hosts\n") {
 		t.Errorf("%s", out)
@@ -80,9 +77,9 @@ func TestIncidents(t *testing.T) {
 	url := func(i int) string {
 		return fmt.Sprintf("https://registry.example/%s/a-1.0.%d.tgz", strings.Repeat("d", 60), i)
 	}
-	all := []proxy.Exchange{exchange(proxy.Error, "https://other.example/x", "no such host")}
+	all := []Exchange{exchange(Error, "https://other.example/x", "no such host")}
 	for i := range 25 {
-		all = append(all, exchange(proxy.Refused, url(i), "offline: not in the cache"))
+		all = append(all, exchange(Refused, url(i), "offline: not in the cache"))
 	}
 	all = append(all, all[1])
 	out := textReport(t, true, all...)
