@@ -17,14 +17,18 @@ import (
 	"time"
 )
 
-// sizePath has entries lie as those of a registry of packages do.
-func sizePath(i int) string {
+// sizePath has entries lie as those of a registry of packages do: in two folders
+// for each of 65536 packages, or as many to a folder as perFolder says.
+func sizePath(i, perFolder int) string {
+	if perFolder > 0 {
+		return fmt.Sprintf("/lib/lib-%d/lib-%d-1.%d.jar", i/perFolder, i/perFolder, i%perFolder)
+	}
 	return fmt.Sprintf("/%02x/pkg-%d/-/pkg-%d-1.0.0.tgz", i%256, i/256%256, i)
 }
 
 // fill makes entries of 1 KiB, no two of them alike, as the store would: by
 // plain writes, as a million of them take ten minutes otherwise.
-func fill(dir string, n int) error {
+func fill(dir string, n, perFolder int) error {
 	const workers = 4
 	errs := make([]error, workers)
 	var wg sync.WaitGroup
@@ -34,7 +38,7 @@ func fill(dir string, n int) error {
 			body := make([]byte, 1<<10)
 			for i := w; i < n && errs[w] == nil; i += workers {
 				random.Read(body)
-				errs[w] = fillOne(dir, i, body)
+				errs[w] = fillOne(dir, i, sizePath(i, perFolder), body)
 			}
 		})
 	}
@@ -47,8 +51,8 @@ func fill(dir string, n int) error {
 	return nil
 }
 
-func fillOne(dir string, i int, body []byte) error {
-	k := Key{Host: "registry.example", Target: sizePath(i)}
+func fillOne(dir string, i int, target string, body []byte) error {
+	k := Key{Host: "registry.example", Target: target}
 	sum := sha256.Sum256(body)
 	now := time.Now()
 	m := Meta{
@@ -86,18 +90,31 @@ func fillOne(dir string, i int, body []byte) error {
 	return os.Chtimes(meta, used, used)
 }
 
-// BenchmarkDirectory is what commands on a whole directory take for each entry, in
-// folders of which most have one, and what it takes to look at all files alone: the
-// limit. CACHEX_ENTRIES=1000000 makes as many; they take minutes, and some 10 GB.
-func BenchmarkDirectory(b *testing.B) {
-	n := 2000
+// sizeDirectory is a directory to be measured, and the number of its entries.
+// CACHEX_ENTRIES=1000000 makes as many; they take minutes, and some 10 GB.
+// CACHEX_PER_FOLDER says how many lie in one folder, and CACHEX_DIRECTORY where to
+// keep them: what is there already is taken as it is.
+func sizeDirectory(b *testing.B) (dir string, n int) {
+	n = 2000
 	if v, err := strconv.Atoi(os.Getenv("CACHEX_ENTRIES")); err == nil && v > 0 {
 		n = v
 	}
-	dir := b.TempDir()
-	if err := fill(dir, n); err != nil {
+	perFolder, _ := strconv.Atoi(os.Getenv("CACHEX_PER_FOLDER")) // 0 without
+	if dir = os.Getenv("CACHEX_DIRECTORY"); dir == "" {
+		dir = b.TempDir()
+	} else if _, err := os.Stat(dir); err == nil {
+		return dir, n
+	}
+	if err := fill(dir, n, perFolder); err != nil {
 		b.Fatal(err)
 	}
+	return dir, n
+}
+
+// BenchmarkDirectory is what commands on a whole directory take for each entry, and
+// what it takes to look at all files alone: the limit.
+func BenchmarkDirectory(b *testing.B) {
+	dir, n := sizeDirectory(b)
 	s, err := Open(dir, false)
 	if err != nil {
 		b.Fatal(err)
