@@ -219,7 +219,7 @@ func (x *importing) meta(h *tar.Header) error {
 		return err
 	}
 	var m Meta
-	if json.Unmarshal(b, &m) != nil || m.URL != k.URL("https") && m.URL != k.URL("http") ||
+	if json.Unmarshal(b, &m) != nil || !k.isOf(m.URL) ||
 		m.Status < 200 || m.Status > 599 || len(m.Body) > MaxStatusBody {
 		x.skip(h.Name, errDamaged.Error())
 		return nil

@@ -102,12 +102,14 @@ func (s *Store) readMetaFile(k Key, variant string) (*Meta, fs.FileInfo, error) 
 // parseMeta reads the metadata of a document.
 func parseMeta(k Key, b []byte) (*Meta, error) {
 	m := new(Meta)
-	if json.Unmarshal(b, m) != nil {
-		return nil, errDamaged
+	if !m.decode(b) {
+		if *m = (Meta{}); json.Unmarshal(b, m) != nil {
+			return nil, errDamaged
+		}
 	}
 	// A case-insensitive file system or a hand-made copy can bring the
 	// metadata of another document here.
-	if m.URL != k.URL("https") && m.URL != k.URL("http") {
+	if !k.isOf(m.URL) {
 		return nil, fmt.Errorf("%w: it is that of %s", errDamaged, m.URL)
 	}
 	return m, nil

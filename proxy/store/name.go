@@ -73,6 +73,16 @@ func KeyOf(u *url.URL) Key {
 // URL is the key's URL under a scheme.
 func (k Key) URL(scheme string) string { return scheme + "://" + k.Host + k.Target }
 
+// isOf tells whether a URL is the key's, under either scheme.
+func (k Key) isOf(u string) bool {
+	rest, ok := strings.CutPrefix(u, "https://")
+	if !ok {
+		rest, ok = strings.CutPrefix(u, "http://")
+	}
+	target, of := strings.CutPrefix(rest, k.Host)
+	return ok && of && target == k.Target
+}
+
 func (k Key) hostName() string { return strings.Join(split(encodeSegment(k.Host, true)), "/") }
 
 // Name is the slash-separated path, relative to the cache directory, of the
@@ -107,6 +117,40 @@ func (k Key) Name(variant string) string {
 // ParseName gives the key and the variant for a path below the cache
 // directory.
 func ParseName(name string) (Key, string, error) {
+	if host := plain(name); host > 0 {
+		return Key{name[:host], name[host:]}, "", nil
+	}
+	return parseName(name)
+}
+
+// plain tells whether each segment of a name is what it stands for, as most are:
+// none is escaped, cut or special. It gives the length of the host's, or 0.
+func plain(name string) (host int) {
+	from := 0 // where the segment begins
+	for i := 0; i <= len(name); i++ {
+		if i < len(name) && name[i] != '/' {
+			if c := name[i]; c < ' ' || c >= 0x7f || c == '%' || c == '?' || c == '\\' {
+				return 0
+			}
+			continue
+		}
+		switch seg := name[from:i]; {
+		case seg == "", seg == ".", seg == "..", len(seg) > maxName, isStatus(seg):
+			return 0
+		case from == 0 && (seg[0] == '.' || i == len(name)):
+			return 0
+		case i == len(name) && seg == indexName:
+			return 0
+		case from == 0:
+			host = i
+		}
+		from = i + 1
+	}
+	return host
+}
+
+// parseName is ParseName for any name.
+func parseName(name string) (Key, string, error) {
 	parts := strings.Split(name, "/")
 	if len(parts) > 2 && parts[len(parts)-1] == selfName {
 		parts = parts[:len(parts)-1]
@@ -183,8 +227,8 @@ func encodeSegment(seg string, host bool) string {
 
 // isStatus tells whether a text is a status code that a link may lead to.
 func isStatus(s string) bool {
-	n, err := strconv.Atoi(s)
-	return err == nil && len(s) == statusLen && 300 <= n && n <= 599
+	digit := func(c byte) bool { return '0' <= c && c <= '9' }
+	return len(s) == statusLen && '3' <= s[0] && s[0] <= '5' && digit(s[1]) && digit(s[2])
 }
 
 // encodeQuery writes any bytes as part of a file name.

@@ -109,11 +109,14 @@ func FuzzURL(f *testing.F) {
 // FuzzName holds the promise for names that people make: what is read as a URL
 // is written as that name again.
 func FuzzName(f *testing.F) {
-	for _, s := range []string{"h/a", "h/index.html", "h/a?b%_2Fc", "h/a%~v", "h/a/%self", "h/%_", "h/%_2E.", "h/404", "h/%_3404"} {
+	for _, s := range []string{"h/a", "h/index.html", "h/a?b%_2Fc", "h/a%~v", "h/a/%self", "h/%_", "h/%_2E.", "h/404", "h/%_3404", ".h/a", "h/a/../b", "h\\/a", "h/a//b", "h/a\x7f"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		k, v, err := ParseName(name)
+		if k2, v2, err2 := parseName(name); k2 != k || v2 != v || (err2 == nil) != (err == nil) {
+			t.Errorf("%q is read as %+v %q %v, and taken apart as %+v %q %v", name, k, v, err, k2, v2, err2)
+		}
 		if err != nil {
 			return
 		}
