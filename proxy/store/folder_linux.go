@@ -1,11 +1,12 @@
 package store
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 type folder struct {
 	fd     int
 	path   string
-	others bool // has files of others, which can't be opened without a mark of it
+	others atomic.Bool // has files of others, which can't be opened without a mark of it
 }
 
 // openFolder opens a folder beneath the directory (see open).
@@ -67,15 +68,16 @@ func (f *folder) each(space []byte, add func(name string, kind fs.FileMode)) err
 		if n == 0 {
 			return nil
 		}
-		for rest := buf[:n]; len(rest) > 0; {
+		names := string(buf[:n]) // all in one piece
+		for at := 0; at < n; {
 			// getdents(2): inode (8), offset (8), length (2), type (1), name.
 			const header = 19
-			size := binary.NativeEndian.Uint16(rest[16:])
-			name, _, _ := bytes.Cut(rest[header:size], []byte{0})
-			kind := rest[header-1]
-			rest = rest[size:]
-			if s := string(name); s != "." && s != ".." {
-				add(s, f.kind(s, kind))
+			size := int(binary.NativeEndian.Uint16(buf[at+16:]))
+			name, _, _ := strings.Cut(names[at+header:at+size], "\x00")
+			kind := buf[at+header-1]
+			at += size
+			if name != "." && name != ".." {
+				add(name, f.kind(name, kind))
 			}
 		}
 	}
@@ -113,11 +115,11 @@ func (f *folder) read(name string, buf []byte, most int64) ([]byte, fileInfo, er
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_CLOEXEC | noWait
 	// A time of access for each of a million files is a gigabyte to be written.
 	fd, err := -1, error(syscall.EPERM)
-	if !f.others {
+	if !f.others.Load() {
 		fd, err = unix.Openat(f.fd, name, flags|unix.O_NOATIME, 0)
 	}
 	if errors.Is(err, syscall.EPERM) {
-		f.others = true
+		f.others.Store(true)
 		fd, err = unix.Openat(f.fd, name, flags, 0)
 	}
 	if err != nil {

@@ -81,7 +81,7 @@ func join(folder, name string) string {
 
 // list reads a folder in the trees that may have it.
 func (t *tree) list(p place) (*listing, error) {
-	l := &listing{name: p.name}
+	l := &listing{name: p.name, items: t.items[:0]}
 	if t.names == nil {
 		t.names = make([]byte, listBytes)
 	}

@@ -129,19 +129,20 @@ type tree struct {
 	raw   []byte   // the metadata of that name, in space; nil for none
 	space []byte
 	names []byte // space for those of a folder
+	items []item // space as well
 }
 
-// folder visits the documents of a folder that has been listed.
-func (t *tree) folder(l *listing) error {
-	for i := 0; i < len(l.items); {
-		n := i + 1
-		for n < len(l.items) && l.items[n].sameDocument(l.items[i]) {
+// folder visits the documents of items of a folder.
+func (t *tree) folder(l *listing, items []item) error {
+	for len(items) > 0 {
+		n := 1
+		for n < len(items) && items[n].sameDocument(items[0]) {
 			n++
 		}
-		if err := t.documents(l, l.items[i:n]); err != nil {
+		if err := t.documents(l, items[:n]); err != nil {
 			return err
 		}
-		i = n
+		items = items[n:]
 	}
 	return nil
 }
@@ -154,13 +155,14 @@ func (t *tree) documents(l *listing, items []item) error {
 		if it.name == selfName && strings.Contains(l.name, "/") {
 			continue // it went with the folder's own name
 		}
-		t.found = t.forms(l, it, t.found[:0])
+		name := join(l.name, it.name)
+		t.found = t.forms(l, it, name, t.found[:0])
 		if len(t.found) == 0 {
 			continue
 		}
-		k, variant, err := ParseName(join(l.name, it.name))
+		k, variant, err := ParseName(name)
 		if err != nil {
-			t.Skip(join(l.name, it.name), ErrName.Error())
+			t.Skip(name, ErrName.Error())
 			continue
 		}
 		t.doc.Key = k
@@ -182,7 +184,7 @@ func (t *tree) documents(l *listing, items []item) error {
 }
 
 // forms describes the files of one name: an answer, parts, both or neither.
-func (t *tree) forms(l *listing, it item, found []Form) []Form {
+func (t *tree) forms(l *listing, it item, name string, found []Form) []Form {
 	f := Form{MetaSize: -1}
 	t.raw = nil
 	if it.where&metaFile != 0 {
@@ -191,7 +193,7 @@ func (t *tree) forms(l *listing, it item, found []Form) []Form {
 		}
 	}
 	switch {
-	case it.where&inBodies != 0 && t.body(l, it, &f):
+	case it.where&inBodies != 0 && t.body(l, it, name, &f):
 		found = append(found, f)
 	case f.MetaSize >= 0:
 		f.Kind = FormOrphan
@@ -227,8 +229,8 @@ func (t *tree) readIn(folder *folder, name string) (fileInfo, error) {
 }
 
 // body describes the file or link of a name, or says why it is none.
-func (t *tree) body(l *listing, it item, f *Form) bool {
-	f.Name = join(l.name, it.name)
+func (t *tree) body(l *listing, it item, name string, f *Form) bool {
+	f.Name = name
 	fi, err := fileInfo{kind: fs.ModeDir}, error(nil)
 	if it.where&bodyIsDir == 0 {
 		fi, err = l.bodies.stat(it.name)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -146,5 +147,54 @@ func TestBytesOfLinks(t *testing.T) {
 	r.must(os.WriteFile(at+"%~lock-1", []byte("body of ten"), 0o644))
 	if n := bytes(); n != alone+11 {
 		t.Errorf("%d bytes with a copy, %d without", n, alone)
+	}
+}
+
+// A folder with more documents than are looked through at once is visited whole and
+// in order, also when the walk ends within it, and no document is torn apart.
+func TestWalkOfLargeFolders(t *testing.T) {
+	r := newRig(t)
+	const documents = 3*aheadItems + 100
+	for i := range documents {
+		r.write(fmt.Sprintf("registry.example/large/%05d", i), "mine")
+	}
+	torn := fmt.Sprintf("registry.example/large/%05d", aheadItems-1) // its forms are on both sides
+	for i := range 5 {
+		r.write(fmt.Sprintf("%s%s%d", torn, variantOf, i), "mine")
+	}
+	r.write("registry.example/large/below/a", "mine")
+	r.write("registry.example/more/a", "mine")
+	want := make([]string, 0, documents+2)
+	for i := range documents {
+		want = append(want, fmt.Sprintf("/large/%05d", i))
+	}
+	want = append(want, "/large/below/a", "/more/a")
+	stop := errors.New("stop")
+	for _, end := range []int{len(want), 1, aheadItems + 1, documents} {
+		var got []string
+		forms := 0
+		err := r.Walk(Walker{Visit: func(d *Document) error {
+			got = append(got, d.Key.Target)
+			forms += len(d.Forms)
+			if len(got) == end && end < len(want) {
+				return stop
+			}
+			return nil
+		}})
+		if !slices.Equal(got, want[:end]) || (err == stop) != (end < len(want)) {
+			t.Errorf("%d of %d visited, %v", len(got), end, err)
+		}
+		if end == len(want) && forms != len(want)+5 {
+			t.Errorf("%d forms", forms)
+		}
+	}
+	if runtime.GOOS == "linux" {
+		open, err := os.ReadDir("/proc/self/fd")
+		r.must(err)
+		for _, fd := range open {
+			if at, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && strings.Contains(at, "/large") {
+				t.Errorf("%s is still open", at)
+			}
+		}
 	}
 }
