@@ -17,12 +17,12 @@ func (p *Proxy) serveCached(w http.ResponseWriter, q *query) {
 	for {
 		e, variant, err := p.find(q)
 		var use policy.Use
-		why := ""
+		why, cause := "", CauseNew
 		if err == nil {
 			use = p.judge(q, e)
 			why = use.Reason
 		} else {
-			why = err.Error()
+			why, cause = p.explain(q, err)
 		}
 		switch {
 		case err == nil && (use.Fresh || p.Offline):
@@ -50,7 +50,7 @@ func (p *Proxy) serveCached(w http.ResponseWriter, q *query) {
 			p.serveHead(w, q, variant, e, use)
 			return
 		}
-		if p.serveFetched(w, q, asked{variant: variant, old: e, use: use, why: why, cause: causeOf(err)}) {
+		if p.serveFetched(w, q, asked{variant: variant, old: e, use: use, why: why, cause: cause}) {
 			return
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"cachex/proxy/policy"
 	"cachex/proxy/store"
 )
 
@@ -53,6 +54,20 @@ func causeOf(err error) Cause {
 		return CausePlain
 	}
 	return CauseNew
+}
+
+// explain says why nothing was found: that another form of the document is kept
+// is not in the store's answer.
+func (p *Proxy) explain(q *query, err error) (string, Cause) {
+	cause := causeOf(err)
+	if cause == CauseNew && q.r.Method == http.MethodGet {
+		for _, form := range append(policy.Forms(), q.public) {
+			if form != q.base && p.Store.Has(q.key, form) {
+				return "other variant", CauseVariant
+			}
+		}
+	}
+	return err.Error(), cause
 }
 
 // cause is the word for an outcome, of what is known by then.

@@ -39,6 +39,10 @@ func Representation(u *url.URL, req http.Header) string {
 	return ""
 }
 
+// Forms are the names of Representation that do not depend on a request: beside
+// which one of a document another may be kept.
+func Forms() []string { return []string{"", "npm.install-v1", "pypi.simple.v1", "git-version=2"} }
+
 // ByMediaType tells whether a variant's name is one that Representation gives
 // to a choice among media types.
 func ByMediaType(name string) bool {

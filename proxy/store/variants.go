@@ -27,6 +27,14 @@ func (s *Store) VaryBy(k Key, base string) [][]string {
 	return all
 }
 
+// Has tells whether there is metadata of an answer. It looks at nothing else.
+func (s *Store) Has(k Key, variant string) bool {
+	return slices.ContainsFunc(s.layers(), func(l *Store) bool {
+		_, err := l.root.Lstat(metaName(k, variant))
+		return err == nil
+	})
+}
+
 // maxVaryBy bounds the sets of field names that are tried for one document.
 const maxVaryBy = 8
 

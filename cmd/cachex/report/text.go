@@ -67,7 +67,9 @@ func Text(out *os.File, r *Report) error {
 	if t.Requests > 0 {
 		fmt.Fprintf(&b, "%s %s\n", p.Title.Render("cachex:"), headline(t, r.Offline))
 		b.WriteString(hostTable(r.Hosts, p, width) + "\n")
-		fmt.Fprintf(&b, "%s\n", p.Dim.Render(trafficLine(t)))
+		for line := range strings.Lines(trafficLine(t)) {
+			fmt.Fprintln(&b, p.Dim.Render(strings.TrimSuffix(line, "\n")))
+		}
 	}
 	writeMisses(&b, a, p, width)
 	writePassed(&b, a.passed, p)
@@ -171,7 +173,7 @@ func Plural(n int, word string) string {
 func trafficLine(t Counts) string {
 	line := fmt.Sprintf("%s from the cache, %s from the network", Size(t.BytesCache), Size(t.BytesNetwork))
 	if saved := time.Duration(t.SavedMS) * time.Millisecond; saved >= 100*time.Millisecond {
-		line += fmt.Sprintf(";\n%s of waiting saved, by what the same downloads took when they were fetched", saved.Round(100*time.Millisecond))
+		line += fmt.Sprintf(";\n%s of waiting saved, by how long the same downloads took when they were fetched", saved.Round(100*time.Millisecond))
 	}
 	return line
 }

@@ -18,12 +18,18 @@ func textReport(t *testing.T, offline bool, exchanges ...Exchange) string {
 	for _, x := range exchanges {
 		a.Add(x)
 	}
+	return written(t, New(Run{Offline: offline}, a, nil))
+}
+
+// written is the text of a report.
+func written(t *testing.T, r *Report) string {
+	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "report"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := Text(f, New(Run{Offline: offline}, a, nil)); err != nil {
+	if err := Text(f, r); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(f.Name())

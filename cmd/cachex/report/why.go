@@ -130,8 +130,8 @@ func writeAdvice(w io.Writer, a *Account, p Palette, width int) {
 
 // writeTop names what took longest and what was largest of what was fetched.
 func writeTop(w io.Writer, a *Account, p Palette, width int) {
-	if len(a.slowest) < 2 || a.slowest[0].MS < remarkable && a.largest[0].Network < worthwhile {
-		return // there is nothing to see
+	if len(a.slowest) < 2 {
+		return // the table of hosts says it all
 	}
 	top := slices.Clone(a.slowest)
 	for _, x := range a.largest {
@@ -139,7 +139,11 @@ func writeTop(w io.Writer, a *Account, p Palette, width int) {
 			top = append(top, x)
 		}
 	}
+	top = slices.DeleteFunc(top, func(x Exchange) bool { return x.MS < remarkable && x.Network < worthwhile })
 	slices.SortStableFunc(top, func(a, b Exchange) int { return byTime(b, a) })
+	if len(top) == 0 {
+		return
+	}
 	fmt.Fprintln(w, p.Dim.Render("slowest and largest downloads:"))
 	for _, x := range top {
 		fmt.Fprintf(w, "%9s %9s  %s\n", seconds(x.MS), Size(x.Network), shorten(x.URL, max(20, width-21)))
