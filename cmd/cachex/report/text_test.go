@@ -40,7 +40,11 @@ func written(t *testing.T, r *Report) string {
 }
 
 func exchange(outcome string, url, reason string) Exchange {
-	return Exchange{Method: "GET", URL: url, Outcome: outcome, Reason: reason, Status: 200, Bytes: 12345, Network: 12345}
+	cause := ""
+	if outcome == Miss {
+		cause = CauseNew
+	}
+	return Exchange{Method: "GET", URL: url, Outcome: outcome, Reason: reason, Status: 200, Bytes: 12345, Network: 12345, Cause: cause}
 }
 
 // A name is cut only when the line would be longer than the terminal.
