@@ -106,14 +106,18 @@ func (h Hint) why() string {
 	return client + " refuses the run's certificate"
 }
 
+// do says what to do with the flag.
+func (h Hint) do() string {
+	if strings.HasPrefix(h.Flag, "--deny ") {
+		return "leave out "
+	}
+	return "try "
+}
+
 // writeHints names the flags that would have helped.
 func writeHints(w io.Writer, hints []Hint, p Palette) {
 	for _, h := range hints[:min(len(hints), shownHints)] {
-		do := "try "
-		if strings.HasPrefix(h.Flag, "--deny ") {
-			do = "leave out "
-		}
-		fmt.Fprintf(w, "%s %s%s\n  %s\n", p.Title.Render("cachex: hint:"), do, h.Flag, h.why())
+		fmt.Fprintf(w, "%s %s%s\n  %s\n", p.Title.Render("cachex: hint:"), h.do(), h.Flag, h.why())
 	}
 	if n := len(hints) - shownHints; n > 0 {
 		fmt.Fprintf(w, "%s %s more like these; --report json=FILE has all\n", p.Title.Render("cachex: hint:"), humanize.Comma(int64(n)))

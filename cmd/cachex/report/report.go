@@ -154,5 +154,6 @@ type Format struct {
 func Formats() []Format {
 	return []Format{
 		{"json", "all there is, for programs (REPORT.md)", WriteJSON},
+		{"html", "a page that needs nothing but a browser", WriteHTML},
 	}
 }
