@@ -42,7 +42,7 @@ func (p *Proxy) serveCached(w http.ResponseWriter, q *query) {
 			}
 			p.refuse(w, q, "offline: "+why)
 			return
-		case policy.OnlyIfCached(q.r.Header) && p.Policy == policy.RFC9111:
+		case policy.OnlyIfCached(q.r.Header) && q.terms.Mode == policy.RFC9111:
 			closeEntry(e)
 			p.serveNotCached(w, q)
 			return
@@ -121,7 +121,7 @@ func (p *Proxy) serveAnswer(w http.ResponseWriter, q *query, f *flight, leads bo
 		return p.fetchPart(w, q, a.variant)
 	case f.result == flightKept:
 		p.serveFlight(w, q, f, leads, a)
-	case f.result == flightUnkept && p.Policy.Failing(f.status) && q.standIn(w, "upstream failed: "+f.keep.Reason):
+	case f.result == flightUnkept && q.terms.Failing(f.status) && q.standIn(w, "upstream failed: "+f.keep.Reason):
 	case leads && f.claim():
 		p.serveUnkept(w, q, f)
 	default:

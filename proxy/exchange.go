@@ -66,6 +66,7 @@ type exchange struct {
 	fetched time.Duration // what the answer cost when it was fetched
 	late    bool          // it is not over when it is finished: see gate
 	over    bool
+	rule    string // which rules matched, "" for none
 }
 
 func (p *Proxy) begin(method, rawURL string) *exchange {
@@ -81,6 +82,9 @@ func (x *exchange) finish(o Outcome, reason string, status int) {
 	x.ex.Bytes, x.ex.Network = x.bytes, x.network
 	x.ex.Took = x.p.now().Sub(x.ex.Start)
 	x.ex.Cause = x.cause(o, reason)
+	if x.rule != "" && x.ex.Cause != CauseDenied && x.ex.Cause != CauseFrozen { // no rule has a say in those
+		x.ex.Reason = x.rule + ": " + reason
+	}
 	if o != Refused && o != Error && x.header != nil {
 		kind, _, _ := strings.Cut(x.header.Get("Content-Type"), ";")
 		x.ex.Type = strings.ToLower(strings.TrimSpace(kind))

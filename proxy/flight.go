@@ -145,7 +145,7 @@ func (p *Proxy) join(q *query, a asked) (*flight, bool) {
 		p.flights.byKey = map[flightKey]*flight{}
 	}
 	p.flights.byKey[id] = f
-	want := fetch{req: p.outgoing(withInterim(f.ctx, f.interim), q), url: q.url, post: q.body != nil, base: q.base, variant: a.variant, sha256: q.sha256, named: q.named}
+	want := fetch{req: p.outgoing(withInterim(f.ctx, f.interim), q), url: q.url, terms: q.terms, post: q.body != nil, base: q.base, variant: a.variant, sha256: q.sha256, named: q.named}
 	if a.old != nil {
 		want.old, want.standby = &a.old.Meta, a.use.Standby
 	}
@@ -167,7 +167,7 @@ func (f *flight) board(q *query) bool {
 	}
 	select {
 	case <-f.ready:
-		if !f.p.reusable(f.meta, q.url, q.r.Header) {
+		if !f.p.reusable(q.terms, f.meta, q.url, q.r.Header) {
 			return false
 		}
 	default:
@@ -179,12 +179,12 @@ func (f *flight) board(q *query) bool {
 // reusable tells whether an answer on its way, whose header came before a
 // request, may be the one to it. By RFC 9111 it must be fresh; a build is
 // content with what has not all come yet.
-func (p *Proxy) reusable(m *store.Meta, u *url.URL, req http.Header) bool {
-	if p.Policy != policy.RFC9111 {
+func (p *Proxy) reusable(t policy.Terms, m *store.Meta, u *url.URL, req http.Header) bool {
+	if t.Mode != policy.RFC9111 {
 		return true
 	}
 	a := policy.Answer{URL: u, Status: m.Status, Header: m.Header, Requested: m.Requested, Received: m.Received}
-	return p.Policy.Judge(req, a, p.now()).Fresh
+	return t.Judge(req, a, p.now()).Fresh
 }
 
 // await waits until the header is there, and sends the interim answers on if

@@ -34,7 +34,7 @@ func (f *flight) takeText(want fetch, resp *http.Response, m *store.Meta) {
 	resp.Body.Close()
 	f.text, f.size, f.received = text, int64(len(text)), int64(len(text))
 	m.Body, m.FetchMS = text, f.p.now().Sub(m.Requested).Milliseconds()
-	if tells(text, want, resp) {
+	if f.p.tells(text, want, resp) {
 		m.Body = nil
 	}
 	if err := f.p.Store.PutStatus(f.id.key, want.variant, m); err != nil {

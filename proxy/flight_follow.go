@@ -126,7 +126,7 @@ func (f *flight) takeOver(want fetch) {
 		return
 	}
 	m.Status, m.Header = resp.StatusCode, kept
-	m.Vary = policy.Selected(f.p.Policy.Selecting(resp.Header), want.req.Header)
+	m.Vary = policy.Selected(want.terms.Selecting(resp.Header), want.req.Header)
 	want.variant = f.place(want, m.Vary, want.req.Header)
 	if f.writer, err = f.p.Store.Create(); err != nil {
 		f.end(err)

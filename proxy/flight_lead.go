@@ -15,6 +15,7 @@ import (
 type fetch struct {
 	req     *http.Request
 	url     *url.URL // as asked for, signature included
+	terms   policy.Terms
 	post    bool
 	base    string // the main variant
 	variant string
@@ -30,7 +31,7 @@ type fetch struct {
 // process does the same.
 func (f *flight) lead(want fetch) {
 	lock, partial, err := f.lockOrFollow(want.variant)
-	if partial != nil && (partial.Whole() || !f.p.reusable(&partial.Meta, want.url, want.req.Header)) {
+	if partial != nil && (partial.Whole() || !f.p.reusable(want.terms, &partial.Meta, want.url, want.req.Header)) {
 		// Who got all of it may be asking again.
 		partial.Close()
 		partial = nil
@@ -82,7 +83,7 @@ func (f *flight) ask(want fetch) {
 		resp.Body.Close()
 		f.freshen(want.variant, *old, resp, m)
 		return
-	case old != nil && want.standby && p.Policy.Failing(resp.StatusCode):
+	case old != nil && want.standby && want.terms.Failing(resp.StatusCode):
 		resp.Body.Close()
 		f.fail(errors.New(resp.Status))
 		return
@@ -148,7 +149,7 @@ func (p *Proxy) freshen(k store.Key, variant string, old store.Meta, newer http.
 // its body.
 func (f *flight) receive(want fetch, resp *http.Response, m *store.Meta) {
 	p, req := f.p, want.req
-	p.jar.note(req.Method, want.url, req.Header, resp.Header)
+	p.noteCookies(req.Method, want.url, req.Header, resp.Header)
 	f.keep = f.judge(want, resp)
 	if f.keep.OK && givesToken(want.url, resp) {
 		f.keep = policy.Keep{Reason: "token"}
@@ -159,7 +160,7 @@ func (f *flight) receive(want fetch, resp *http.Response, m *store.Meta) {
 		return
 	}
 	m.Status, m.Header = resp.StatusCode, policy.KeptHeader(resp.Header)
-	m.Vary = policy.Selected(p.Policy.Selecting(resp.Header), req.Header)
+	m.Vary = policy.Selected(want.terms.Selecting(resp.Header), req.Header)
 	p.cookies.note(p.Policy, m, resp.Header)
 	want.variant = f.place(want, m.Vary, req.Header)
 	f.status, f.header, f.vary = m.Status, liveHeader(m.Header, resp.Header), m.Vary
@@ -196,16 +197,16 @@ func copyOf(m *store.Meta) *store.Meta {
 
 // judge says whether an answer is kept.
 func (f *flight) judge(want fetch, resp *http.Response) policy.Keep {
-	keep := f.p.Policy.Storable(want.req.Header, want.url, resp.StatusCode, resp.Header)
+	keep := want.terms.Storable(want.req.Header, want.url, resp.StatusCode, resp.Header)
 	switch {
 	case !keep.OK:
 	case (want.post || want.sha256 != "") && resp.StatusCode != http.StatusOK:
 		keep = policy.Keep{Reason: resp.Status}
-	case lengthUnknown(resp) && f.p.Policy != policy.RFC9111:
+	case lengthUnknown(resp) && want.terms.Mode != policy.RFC9111:
 		// By RFC 9112 section 8 the end of the connection is that of the
 		// answer. A build can do without such answers better than with half.
 		keep = policy.Keep{Reason: "its end cannot be told from a cut"}
-	case leadsBack(want.url, resp.StatusCode, resp.Header):
+	case f.p.leadsBack(want.url, resp.StatusCode, resp.Header):
 		keep = policy.Keep{Reason: "redirect to itself"}
 	case f.p.Store.ReadOnly():
 		keep = policy.Keep{Reason: store.ErrReadOnly.Error()}
@@ -214,7 +215,7 @@ func (f *flight) judge(want fetch, resp *http.Response) policy.Keep {
 		// Who is on the way could otherwise take the document away, or send it
 		// to itself for ever (a redirect to https on the same path).
 		keep = policy.Keep{Reason: "kept from https"}
-	case !f.p.Policy.Replaces(resp.StatusCode, want.old.Status):
+	case !want.terms.Replaces(resp.StatusCode, want.old.Status):
 		keep = policy.Keep{Reason: "a refusal in place of what is kept"}
 	}
 	return keep

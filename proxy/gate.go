@@ -101,7 +101,7 @@ func (g *gate) WriteHeader(status int) {
 		g.commit(g.window.status)
 	case want == nil: // nobody has asked refuseUnnamed
 		g.wrong = "frozen: the lock does not name it"
-	case status != want.Status && g.p.Policy.Failing(status):
+	case status != want.Status && g.q.terms.Failing(status):
 		g.wrong = "upstream failed: " + strconv.Itoa(status) + " " + http.StatusText(status)
 	default:
 		g.compareHead(want)
@@ -296,7 +296,7 @@ func (g *gate) sendRefusal() {
 	x.bytes = 0
 	clear(g.Header())
 	g.committed, g.q.own = true, true
-	if g.p.Policy.Failing(g.status) && x.ex.Cause != CauseFrozen {
+	if g.q.terms.Failing(g.status) && x.ex.Cause != CauseFrozen {
 		mark(g.Header(), fwdMiss+"; detail=upstream-failed")
 		g.Header().Set("X-Cachex", "error")
 		if v := g.answer.Values("Retry-After"); len(v) > 0 {
@@ -331,7 +331,7 @@ func (g *gate) note(l lock.Line) {
 	switch {
 	case g.q.soft || l.Soft || harmless(g.q) || l.Status == http.StatusPartialContent:
 		l = lock.Line{Name: l.Name, Soft: true}
-	case g.p.Policy.Failing(l.Status) || l.Status >= 500:
+	case g.q.terms.Failing(l.Status) || l.Status >= 500:
 		return // true for the moment alone
 	default:
 		l.Fields = g.p.lockFields(g.q, g.Header())

@@ -59,6 +59,8 @@ func (p *Proxy) answer(w http.ResponseWriter, q *query) {
 		p.pass(w, q, "upgrade to "+r.Header.Get("Upgrade"))
 	case isTokenRequest(r, u):
 		p.serveToken(w, q)
+	case q.rule.Pass:
+		p.pass(w, q, "not to be kept")
 	case p.serveGit(w, q), p.serveLFS(w, q): // what has rules of its own
 	case r.Method == http.MethodGet, r.Method == http.MethodHead:
 		p.serveCached(w, q)

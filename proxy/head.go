@@ -17,7 +17,7 @@ import (
 func (p *Proxy) serveHead(w http.ResponseWriter, q *query, variant string, e *store.Entry, use policy.Use) {
 	if e == nil {
 		if m, err := p.note(q, variant); err == nil {
-			if noted := p.Policy.Judge(q.r.Header, p.answerOf(q, m, false), p.now()); noted.Fresh {
+			if noted := q.terms.Judge(q.r.Header, p.answerOf(q, m, false), p.now()); noted.Fresh {
 				p.serveNote(w, q, m, Hit, noted)
 				return
 			}
@@ -34,7 +34,7 @@ func (p *Proxy) serveHead(w http.ResponseWriter, q *query, variant string, e *st
 	}
 	m := store.Meta{URL: q.key.URL(q.url.Scheme), Requested: p.now()}
 	resp, err := p.fetch(req, tries)
-	failed := err != nil || p.Policy.Failing(resp.StatusCode)
+	failed := err != nil || q.terms.Failing(resp.StatusCode)
 	if err == nil {
 		resp.Body.Close()
 		m.Received = p.now()
@@ -72,7 +72,7 @@ func failure(resp *http.Response, err error) string {
 // serveNotedOrFail serves a stale note, or says what failed.
 func (p *Proxy) serveNotedOrFail(w http.ResponseWriter, q *query, variant string, err error) {
 	if m, gone := p.note(q, variant); gone == nil {
-		use := p.Policy.Judge(q.r.Header, p.answerOf(q, m, false), p.now())
+		use := q.terms.Judge(q.r.Header, p.answerOf(q, m, false), p.now())
 		if use.Standby {
 			use.Reason = "upstream failed: " + err.Error()
 			p.serveNote(w, q, m, Stale, use)
@@ -112,7 +112,7 @@ func (p *Proxy) takeHead(w http.ResponseWriter, q *query, variant string, e *sto
 	if v := resp.Header.Values("Content-Length"); len(v) > 0 {
 		m.Header["Content-Length"] = v
 	}
-	keep := p.Policy.Storable(q.r.Header, q.url, resp.StatusCode, resp.Header)
+	keep := q.terms.Storable(q.r.Header, q.url, resp.StatusCode, resp.Header)
 	if keep.OK {
 		if err := p.Store.PutNote(q.key, variant, &m); err != nil {
 			keep = policy.Keep{Reason: notWritten + err.Error()}

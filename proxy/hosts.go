@@ -27,6 +27,8 @@ type hostPattern struct {
 	name string       // lower case, "" for addresses
 	net  netip.Prefix // invalid for names
 	port uint16       // 0 is any
+	// rule is where a rule says so, "" for a flag.
+	rule string
 }
 
 // ParseHosts reads patterns. Its error quotes the one that is wrong.
@@ -50,8 +52,22 @@ func (h Hosts) Match(host string, port uint16) bool {
 // Find is the first pattern, as it was written, that a host matches, "" when
 // there is none.
 func (h Hosts) Find(host string, port uint16) string {
+	return h.find(host, port).text
+}
+
+// Ruled are the same hosts, as a rule names them that stands at a place.
+func (h Hosts) Ruled(place string) Hosts {
+	ruled := slices.Clone(h)
+	for i := range ruled {
+		ruled[i].rule = place
+	}
+	return ruled
+}
+
+// find is the first pattern that a host matches; the zero value where none does.
+func (h Hosts) find(host string, port uint16) hostPattern {
 	if len(h) == 0 {
-		return ""
+		return hostPattern{}
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	addr, err := netip.ParseAddr(host)
@@ -61,17 +77,17 @@ func (h Hosts) Find(host string, port uint16) string {
 		switch {
 		case p.port != 0 && p.port != port:
 		case isAddr && p.net.Contains(addr):
-			return p.text
+			return p
 		case p.name == "":
 		case isAddr && p.name != "*":
 			// "192.*" would be a trap: it looks like an address and is none.
 		default:
 			if ok, _ := path.Match(p.name, host); ok { // it was tried when it was read
-				return p.text
+				return p
 			}
 		}
 	}
-	return ""
+	return hostPattern{}
 }
 
 func parseHost(text string) (hostPattern, error) {

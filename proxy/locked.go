@@ -48,7 +48,7 @@ func harmless(q *query) bool {
 // lockFields are the fields of a request that selected an answer, where they say
 // more than the name does.
 func (p *Proxy) lockFields(q *query, answer http.Header) map[string]string {
-	names := p.Policy.Selecting(answer)
+	names := q.terms.Selecting(answer)
 	byAccept := strings.HasPrefix(q.public, "accept-")
 	if byAccept && !slices.Contains(names, "accept") {
 		names = append(names, "accept") // to ask the same again

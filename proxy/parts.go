@@ -31,7 +31,7 @@ func (p *Proxy) servePart(w http.ResponseWriter, q *query, variant string) bool 
 	if q.url.Scheme == "https" && parts.Plain() || !policy.Selects(parts.Vary, parts.Header, q.r.Header) {
 		return false
 	}
-	use := p.Policy.Judge(q.r.Header, p.answerOf(q, &parts.Meta, false), p.now())
+	use := q.terms.Judge(q.r.Header, p.answerOf(q, &parts.Meta, false), p.now())
 	span, ok := spanOf(q.r.Header, parts.Total)
 	if ok && parts.Covers(span) && (use.Fresh || p.Offline) {
 		p.serveKeptPart(w, q, parts, use)
@@ -134,14 +134,14 @@ func (p *Proxy) createPart(q *query, req *http.Request, resp *http.Response, m *
 	case resp.Header.Get("Content-Encoding") != "":
 		return nil, "part of a coded body"
 	}
-	keep := p.Policy.Storable(q.r.Header, q.url, http.StatusOK, resp.Header)
+	keep := q.terms.Storable(q.r.Header, q.url, http.StatusOK, resp.Header)
 	if !keep.OK {
 		return nil, keep.Reason
 	}
 	m.Status, m.Total, m.Validator = http.StatusOK, total, strongValidator(resp.Header)
 	m.Header = policy.KeptHeader(resp.Header)
 	m.Header.Del("Content-Range")
-	m.Vary = policy.Selected(p.Policy.Selecting(resp.Header), req.Header)
+	m.Vary = policy.Selected(q.terms.Selecting(resp.Header), req.Header)
 	w, err := p.Store.CreatePart(q.key, variant, *m, from)
 	if err != nil {
 		return nil, "could not be kept: " + err.Error()

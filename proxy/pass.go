@@ -42,7 +42,7 @@ func (p *Proxy) pass(w http.ResponseWriter, q *query, reason string) {
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.Out.URL = q.url
 			pr.Out.Host = q.r.Host
-			if p.Policy == policy.RFC9111 {
+			if q.terms.Mode == policy.RFC9111 {
 				pr.Out.Header.Add("Via", "1.1 cachex")
 			}
 			for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
@@ -56,7 +56,7 @@ func (p *Proxy) pass(w http.ResponseWriter, q *query, reason string) {
 			x.begun()
 			resp.Header.Del("Alt-Svc")
 			if resp.StatusCode != http.StatusSwitchingProtocols {
-				p.jar.note(q.r.Method, q.url, q.r.Header, resp.Header)
+				p.noteCookies(q.r.Method, q.url, q.r.Header, resp.Header)
 				p.invalidate(q, resp)
 				p.keepPosted(q, resp, sent)
 				body.r = resp.Body
@@ -105,7 +105,7 @@ func (p *Proxy) invalidate(q *query, resp *http.Response) {
 		}
 	}
 	for _, u := range targets {
-		if err := p.Store.Invalidate(store.KeyOf(policy.Unsigned(u))); err != nil {
+		if err := p.Store.Invalidate(p.keyOf(u)); err != nil {
 			p.Log.Debug("invalidate", "err", err)
 		}
 	}

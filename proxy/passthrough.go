@@ -58,6 +58,9 @@ func (p *Proxy) passthroughHost(h *tls.ClientHelloInfo, looked destination) stri
 func (p *Proxy) tunnelTLS(ctx context.Context, c *conn) {
 	defer c.Close()
 	x := p.beginTLS(c, c.dest.host)
+	if place := p.Passthrough.find(c.dest.host, c.dest.port).rule; place != "" {
+		x.rule = "rule " + place
+	}
 	if why := p.barred(x, c.dest, "passed through"); why != "" {
 		// access_denied in an alert of its own (RFC 8446 section 6): clients
 		// then say more than that the connection was closed.

@@ -13,7 +13,7 @@ import (
 // representation (a Content-Location of the same URL) and how long it is fresh,
 // for later GET requests: RFC 9110 section 9.3.3. Only policy.RFC9111 does so.
 func (p *Proxy) keepPosted(q *query, resp *http.Response, requested store.Meta) {
-	if p.Policy != policy.RFC9111 || q.r.Method != http.MethodPost || resp.StatusCode != http.StatusOK || p.Offline {
+	if q.terms.Mode != policy.RFC9111 || q.r.Method != http.MethodPost || resp.StatusCode != http.StatusOK || p.Offline {
 		return
 	}
 	at, err := q.url.Parse(resp.Header.Get("Content-Location"))
@@ -21,7 +21,7 @@ func (p *Proxy) keepPosted(q *query, resp *http.Response, requested store.Meta) 
 		return
 	}
 	coded := resp.Header.Get("Content-Encoding") != "" // for this client
-	if coded || !p.Policy.Explicit(resp.Header) || !p.Policy.Storable(q.r.Header, q.url, resp.StatusCode, resp.Header).OK {
+	if coded || !q.terms.Explicit(resp.Header) || !q.terms.Storable(q.r.Header, q.url, resp.StatusCode, resp.Header).OK {
 		return
 	}
 	w, err := p.Store.Create()
@@ -30,7 +30,7 @@ func (p *Proxy) keepPosted(q *query, resp *http.Response, requested store.Meta) 
 	}
 	m := requested
 	m.Received, m.Status, m.Header = p.now(), resp.StatusCode, policy.KeptHeader(resp.Header)
-	m.Vary = policy.Selected(p.Policy.Selecting(resp.Header), q.r.Header)
+	m.Vary = policy.Selected(q.terms.Selecting(resp.Header), q.r.Header)
 	resp.Body = &posted{ReadCloser: resp.Body, p: p, q: q, w: w, m: &m, length: resp.ContentLength}
 }
 

@@ -30,6 +30,8 @@ type Proxy struct {
 	Store *store.Store
 	// Policy judges what is kept; the zero value is policy.Artifacts.
 	Policy policy.Mode
+	// Rules change how single URLs are treated. nil changes nothing.
+	Rules policy.Rules
 	// Offline answers from the store alone. Upstream, Dial and Connect are never
 	// called.
 	Offline bool

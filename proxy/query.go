@@ -17,6 +17,9 @@ type query struct {
 	r   *http.Request
 	url *url.URL // as asked for, signature included
 	key store.Key
+	// terms are what answers are judged by, and rule what rules say.
+	terms policy.Terms
+	rule  policy.Ruling
 	// base is the variant that the request alone determines. Answers that vary
 	// by more stand beside it (see find).
 	base string
@@ -58,8 +61,11 @@ type query struct {
 }
 
 func (p *Proxy) newQuery(r *http.Request, u *url.URL) *query {
-	q := &query{r: r, url: u, x: p.beginURL(r.Method, u)}
-	q.key = store.KeyOf(policy.Unsigned(u))
+	q := &query{r: r, url: u, rule: p.ruling(u)}
+	q.x = p.beginURL(r.Method, policy.WithoutQuery(u, q.rule.DropQuery))
+	q.x.rule = q.rule.Reason
+	q.terms = p.termsOf(q.rule, r.Header)
+	q.key = p.keyOf(u)
 	q.base = policy.Representation(u, r.Header)
 	q.public = q.base
 	credentials := p.credentialsLabel(u, r.Header)
@@ -148,7 +154,7 @@ func (p *Proxy) findPublic(q *query) (*store.Entry, policy.Use, bool) {
 	}
 	use := p.judge(q, e)
 	named := e.Status == http.StatusOK && len(policy.Digests(q.url, nil, false)) > 0
-	if e.Own || use.Fresh && named || use.Fresh && p.Policy == policy.RFC9111 || p.Offline {
+	if e.Own || use.Fresh && named || use.Fresh && q.terms.Mode == policy.RFC9111 || p.Offline {
 		return e, use, true
 	}
 	e.Close()
@@ -178,8 +184,8 @@ func (p *Proxy) judge(q *query, e *store.Entry) policy.Use {
 		}
 		return policy.Use{Reason: "stale: the question asks for the newest", Standby: true, Age: -1}
 	}
-	u := p.Policy.Judge(q.r.Header, p.answerOf(q, &e.Meta, e.Own), now)
-	if u.Fresh && !e.Own && p.Policy != policy.RFC9111 && isRedirect(e.Status) && !p.hasTarget(q, e) {
+	u := q.terms.Judge(q.r.Header, p.answerOf(q, &e.Meta, e.Own), now)
+	if u.Fresh && !e.Own && q.terms.Mode != policy.RFC9111 && isRedirect(e.Status) && !p.hasTarget(q, e) {
 		return policy.Use{Reason: "stale: what it redirects to is not kept", Standby: true, Age: u.Age}
 	}
 	return u
@@ -211,7 +217,7 @@ func (p *Proxy) hasTarget(q *query, e *store.Entry) bool {
 		if err != nil {
 			return false
 		}
-		k := store.KeyOf(policy.Unsigned(to))
+		k := p.keyOf(to)
 		t, err := p.Store.Get(k, "")
 		if err != nil {
 			return false
@@ -226,8 +232,8 @@ func (p *Proxy) hasTarget(q *query, e *store.Entry) bool {
 }
 
 // leadsBack tells of a redirect to the same document. To https it is another.
-func leadsBack(u *url.URL, status int, answer http.Header) bool {
+func (p *Proxy) leadsBack(u *url.URL, status int, answer http.Header) bool {
 	location := answer.Get("Location")
 	to, err := u.Parse(location)
-	return isRedirect(status) && location != "" && err == nil && to.Scheme == u.Scheme && store.KeyOf(to) == store.KeyOf(u)
+	return isRedirect(status) && location != "" && err == nil && to.Scheme == u.Scheme && (store.KeyOf(to) == store.KeyOf(u) || len(p.Rules) > 0 && p.keyOf(to) == p.keyOf(u))
 }

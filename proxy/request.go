@@ -38,7 +38,7 @@ func (p *Proxy) outgoing(ctx context.Context, q *query) *http.Request {
 	for _, name := range hopByHop {
 		r.Header.Del(name)
 	}
-	if p.Policy == policy.RFC9111 {
+	if q.terms.Mode == policy.RFC9111 {
 		// A must of RFC 9110 section 7.6.3. The modes for builds leave it out:
 		// servers by default don't compress for who comes by a proxy (nginx).
 		r.Header.Add("Via", "1.1 cachex")

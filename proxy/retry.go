@@ -129,7 +129,7 @@ func (p *Proxy) roundTrip(r *http.Request) (*http.Response, error) {
 	if p.deniedURL(r.URL) != "" {
 		return nil, errDenied // its own requests ask no more than the build may
 	}
-	resp, err := p.Upstream.RoundTrip(p.noticeAsking(r))
+	resp, err := p.Upstream.RoundTrip(p.noticeAsking(p.addFields(r)))
 	p.noticeRefusal(r, resp, err)
 	if err == nil && resp.StatusCode < 100 {
 		resp.Body.Close()

@@ -20,12 +20,12 @@ import (
 // tells tells whether the text of an error or a redirect may repeat secrets: a
 // signed target, the signature of the request (object stores explain why it does
 // not fit), or the credentials.
-func tells(text []byte, want fetch, resp *http.Response) bool {
+func (p *Proxy) tells(text []byte, want fetch, resp *http.Response) bool {
 	location := resp.Header.Get("Location")
 	if policy.IsSigned(want.url) || location != policy.KeptHeader(resp.Header).Get("Location") {
 		return true
 	}
-	for line := range strings.Lines(policy.Credentials(want.req.Header)) {
+	for line := range strings.Lines(policy.Credentials(want.req.Header) + "\n" + p.addedCredentials(want.url, want.req.Header)) {
 		_, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
 		if _, token, ok := strings.Cut(value, " "); ok {
 			value = token // Bearer …

@@ -60,6 +60,9 @@ func Private(variant string) bool {
 // credentialsLabel names who sends a request, "" when it says nothing of that.
 func (p *Proxy) credentialsLabel(u *url.URL, h http.Header) string {
 	secret := policy.Credentials(h)
+	if added := p.addedCredentials(u, h); added != "" {
+		return credentials + p.Store.Hash(strings.Trim(secret+"\n"+added, "\n"))
+	}
 	if secret == "" {
 		return ""
 	}
@@ -108,7 +111,7 @@ func (p *Proxy) serveToken(w http.ResponseWriter, q *query) {
 		q.x.finish(Error, "the client's request ended early: "+err.Error(), 0)
 		panic(http.ErrAbortHandler)
 	}
-	principal := p.principalOf(q.r, form)
+	principal := p.principalOf(q, form)
 	if p.Offline {
 		if !p.serveOfflineToken(w, q, principal, "offline") {
 			p.refuse(w, q, "offline: no token was given out before")
@@ -124,7 +127,7 @@ func (p *Proxy) serveToken(w http.ResponseWriter, q *query) {
 	}
 	defer resp.Body.Close()
 	// The form may have been a log-in all the same.
-	p.jar.note(q.r.Method, q.url, q.r.Header, resp.Header)
+	p.noteCookies(q.r.Method, q.url, q.r.Header, resp.Header)
 	p.invalidate(q, resp)
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxTokenText))
 	if err != nil {
@@ -160,8 +163,11 @@ func (p *Proxy) askToken(q *query, form []byte) (*http.Response, error) {
 
 // principalOf names who asks for a token. What differs from run to run, such as
 // a client's name for itself, is not in it.
-func (p *Proxy) principalOf(r *http.Request, form []byte) string {
-	secret := policy.Credentials(r.Header)
+func (p *Proxy) principalOf(q *query, form []byte) string {
+	secret := policy.Credentials(q.r.Header)
+	if added := p.addedCredentials(q.url, q.r.Header); added != "" {
+		secret += "\n" + added
+	}
 	if values, err := url.ParseQuery(string(form)); err == nil {
 		for _, name := range []string{"username", "password", "refresh_token", "client_secret", "assertion"} {
 			if v := values.Get(name); v != "" {
