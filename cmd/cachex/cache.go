@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cachex/proxy/policy"
 	"cachex/proxy/store"
 )
 
@@ -41,7 +42,8 @@ func cacheSections(exit string, names ...string) string {
 	var b strings.Builder
 	b.WriteString("\n\nEXIT STATUS\n  0 success, 1 " + exit + "failure, 2 wrong use\n\nENVIRONMENT\n" +
 		"  CACHEX_CACHE    the cache directory, else cachex in that of the user's caches\n" +
-		"  XDG_CACHE_HOME  has the user's caches, else $HOME/.cache")
+		"  XDG_CACHE_HOME  has the user's caches, else $HOME/.cache\n" +
+		"  CACHEX_CONFIG   the file of settings, or none: see \"cachex help config\"")
 	if len(names) > 0 {
 		b.WriteString("\n  " + strings.Join(names, ", ") + "\n                  defaults for the flags of those names")
 	}
@@ -52,6 +54,8 @@ func cacheSections(exit string, names ...string) string {
 type cacheCommand struct {
 	io  streams
 	dir string // --cache
+	// rules of the files of settings.
+	rules policy.Rules
 }
 
 func newCacheCommand(io streams) *cobra.Command {
@@ -66,9 +70,14 @@ func newCacheCommand(io streams) *cobra.Command {
 }
 
 // command completes a command of "cachex cache": its flags' defaults come from the
-// environment, --cache names the directory, and errors say what to do.
+// environment and from files, --cache names the directory, and errors say what to do.
 func (o *cacheCommand) command(c *cobra.Command, args cobra.PositionalArgs, run func(args []string) error) *cobra.Command {
 	c.Flags().StringVar(&o.dir, "cache", "", "cache `DIR` (default: the user's cache directory + /cachex)")
+	configFlag(c.Flags())
+	keyOf := cacheKey
+	if c.Name() == "gc" {
+		keyOf = gcKey
+	}
 	c.Args = func(c *cobra.Command, given []string) error {
 		if err := args(c, given); err != nil {
 			return &usageError{err, c.CommandPath()}
@@ -76,8 +85,9 @@ func (o *cacheCommand) command(c *cobra.Command, args cobra.PositionalArgs, run 
 		return nil
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		err := fromEnvironment(c.Flags(), os.Getenv)
+		conf, err := defaults(c, keyOf)
 		if err == nil {
+			o.rules = conf.rules(os.Getenv)
 			o.dir, err = cacheDirectory(o.dir)
 		}
 		if err == nil {

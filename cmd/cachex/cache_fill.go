@@ -71,7 +71,7 @@ func (o *cacheFill) run(args []string) error {
 	}
 	defer s.Close()
 	line := newProgress(o.io.err, "fetched")
-	err = fillCache(s, o.named, o.items, func(it fillItem, x filled) {
+	err = fillCache(s, o.rules, o.named, o.items, func(it fillItem, x filled) {
 		switch {
 		case x.err != nil:
 			line.done()

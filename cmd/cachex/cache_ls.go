@@ -51,7 +51,7 @@ func newCacheLs(io streams) *cobra.Command {
 
 func (o *cacheLs) run(args []string) (err error) {
 	if len(args) > 0 {
-		if o.glob, err = parseGlob(args[0]); err != nil {
+		if o.glob, err = parseGlob(args[0], o.rules); err != nil {
 			return &usageError{err: err}
 		}
 	}
@@ -64,9 +64,9 @@ func (o *cacheLs) run(args []string) (err error) {
 	if !o.json {
 		fmt.Fprintf(o.out, lsLine, "SIZE", "AGE", "USED", "TYPE", "URL")
 	}
-	err = s.Walk(store.Walker{Host: o.glob.host, ReadMeta: true, Visit: o.document})
+	err = s.Walk(store.Walker{Host: o.glob.Host(), ReadMeta: true, Visit: o.document})
 	if o.found == 0 && len(args) > 0 && err == nil {
-		return nothingFound(o.dir, o.glob.text)
+		return nothingFound(o.dir, o.glob.String())
 	}
 	if e := o.out.Flush(); err == nil {
 		err = e

@@ -22,7 +22,7 @@ the document, as for requests with credentials, stand beside it.` + cacheSection
 	}
 	c.ValidArgsFunction = o.completeURL
 	return o.command(c, cobra.ExactArgs(1), func(args []string) error {
-		_, k, err := parseURL(args[0])
+		_, k, err := parseURL(args[0], o.rules)
 		if err != nil {
 			return &usageError{err: err}
 		}
@@ -94,13 +94,11 @@ func (o *cacheCommand) nameOf(path string) (string, error) {
 const shownCompletions = 200
 
 // completeURL offers hosts, and the URLs of a host that has been typed.
-func (o *cacheCommand) completeURL(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+func (o *cacheCommand) completeURL(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	const directive = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
-	if o.dir == "" {
-		o.dir = os.Getenv("CACHEX_CACHE")
-	}
-	dir, err := cacheDirectory(o.dir)
-	if len(args) > 0 || err != nil {
+	_, err := defaults(c, cacheKey)
+	dir, e := cacheDirectory(o.dir)
+	if len(args) > 0 || err != nil || e != nil {
 		return nil, directive
 	}
 	o.dir = dir

@@ -49,7 +49,7 @@ func newCachePut(io streams) *cobra.Command {
 }
 
 func (o *cachePut) run(args []string) error {
-	u, k, err := parseURL(args[0])
+	u, k, err := parseURL(args[0], o.rules)
 	if err != nil {
 		return &usageError{err: err}
 	}

@@ -34,7 +34,7 @@ next asked for; who is reading it meanwhile gets it all.` + cacheSections("nothi
 func (o *cacheRm) run(args []string) error {
 	var globs []urlGlob
 	for _, text := range args {
-		g, err := parseGlob(text)
+		g, err := parseGlob(text, o.rules)
 		if err != nil {
 			return &usageError{err: err}
 		}
@@ -58,7 +58,7 @@ func (o *cacheRm) run(args []string) error {
 			freed += b
 			return err
 		}
-		err := s.Walk(store.Walker{Host: g.host, Visit: func(d *store.Document) error {
+		err := s.Walk(store.Walker{Host: g.Host(), Visit: func(d *store.Document) error {
 			if forms := o.matching(s, &g, d); len(forms) > 0 {
 				return remove(shownURL(d.Key, "https"), func() (int64, error) { return dropForms(s, d.Key, forms) })
 			}
@@ -76,7 +76,7 @@ func (o *cacheRm) run(args []string) error {
 			return err
 		}
 		if urls += n; n == 0 && none == "" {
-			none = g.text
+			none = g.String()
 		}
 	}
 	if urls > 0 && !o.dry {
@@ -93,7 +93,7 @@ func (o *cacheRm) matching(s *store.Store, g *urlGlob, d *store.Document) []stor
 	if !g.key(d.Key) {
 		return nil
 	}
-	if g.scheme == "" {
+	if g.Scheme() == "" {
 		return d.Forms
 	}
 	var forms []store.Form

@@ -41,8 +41,8 @@ EXIT STATUS
   0 success, 1 no sandbox can be made or the cache cannot be used, 2 wrong use
 
 ENVIRONMENT
-  CACHEX_CACHE, CACHEX_JSON and CACHEX_APPARMOR give defaults for the flags of
-  those names. What "cachex run" reads matters here too.`
+  CACHEX_CACHE, CACHEX_CONFIG, CACHEX_JSON and CACHEX_APPARMOR give defaults for
+  the flags of those names. What "cachex run" reads matters here too.`
 
 // apparmorProfile is for the paths that packages install to.
 //
@@ -65,7 +65,7 @@ func newDoctorCommand(io streams) *cobra.Command {
 		Example: "  cachex doctor\n  cachex doctor --json\n  cachex doctor --apparmor",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := fromEnvironment(c.Flags(), os.Getenv); err != nil {
+			if _, err := defaults(c, cacheKey); err != nil {
 				return err
 			}
 			if o.apparmor {
@@ -77,6 +77,7 @@ func newDoctorCommand(io streams) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&o.cache, "cache", "", "cache `DIR` (default: the user's cache directory + /cachex)")
+	configFlag(f)
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.BoolVar(&o.apparmor, "apparmor", false, "print a profile for AppArmor, and check nothing")
 	return c

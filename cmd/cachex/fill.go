@@ -43,6 +43,7 @@ type filled struct {
 type filler struct {
 	client *http.Client
 	named  *lock.File // nil without
+	rules  policy.Rules
 
 	mu      sync.Mutex
 	reasons map[string]proxy.Exchange // the last by method and URL
@@ -50,15 +51,15 @@ type filler struct {
 }
 
 // fillCache asks for all items. done is told of each, one at a time.
-func fillCache(s *store.Store, named *lock.File, items []fillItem, done func(fillItem, filled)) error {
+func fillCache(s *store.Store, rules policy.Rules, named *lock.File, items []fillItem, done func(fillItem, filled)) error {
 	authority, err := ca.New(time.Now())
 	if err != nil {
 		return fmt.Errorf("make a certificate authority: %w", err)
 	}
-	f := &filler{named: named, reasons: map[string]proxy.Exchange{}, tokens: map[string]string{}}
+	f := &filler{named: named, rules: rules, reasons: map[string]proxy.Exchange{}, tokens: map[string]string{}}
 	roots := sync.OnceValues(func() (*x509.CertPool, error) { return ca.Roots(os.Environ()) })
 	p := &proxy.Proxy{
-		Store: s, Frozen: named, Upstream: proxy.NewTransport(roots), Connect: proxy.NewConnect(roots), Roots: roots,
+		Store: s, Rules: rules, Frozen: named, Upstream: proxy.NewTransport(roots), Connect: proxy.NewConnect(roots), Roots: roots,
 		Certificate: authority.Certificate, Record: f.record,
 		Destination: func(net.Conn) (netip.AddrPort, error) { return netip.AddrPort{}, nil }, // each request says it
 	}
@@ -113,7 +114,7 @@ func (f *filler) follows(r *http.Request, via []*http.Request) error {
 	if f.named == nil {
 		return nil
 	}
-	n := lock.Name{Method: r.Method, URL: lock.Clean(store.KeyOf(policy.Unsigned(r.URL)).URL(r.URL.Scheme))}
+	n := lock.Name{Method: r.Method, URL: lock.Clean(proxy.KeyOf(f.rules, r.URL).URL(r.URL.Scheme))}
 	if l, ok := f.named.Find(n, func(map[string]string) bool { return true }); !ok || l.Soft {
 		return http.ErrUseLastResponse
 	}
@@ -148,7 +149,7 @@ func (f *filler) ask(it fillItem) filled {
 		return filled{err: err}
 	}
 	r.Header = it.header.Clone()
-	if it.auth {
+	if it.auth && !proxy.HasCredentials(f.rules, r.URL) {
 		token, err := f.token(it.url)
 		if err != nil {
 			return filled{err: err}
@@ -162,7 +163,7 @@ func (f *filler) ask(it fillItem) filled {
 	}
 	n, err := io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()
-	last := policy.Unsigned(resp.Request.URL).String()
+	last := proxy.KeptURL(f.rules, resp.Request.URL).String()
 	switch {
 	case err != nil:
 		return filled{err: f.explain(fillItem{method: it.method, url: last}, err)}

@@ -24,6 +24,7 @@ var topicTexts embed.FS
 var topics = [...]struct{ name, short string }{
 	{"cache-directory", "Where files are kept, and what you may do to them"},
 	{"ci", "Keep the downloads of CI jobs between jobs"},
+	{"config", "Settings in a file, and rules for odd servers"},
 	{"containers", "Builds in containers, and builds that make containers"},
 	{"layers", "A cache on top of others: a team's, or what one build adds"},
 	{"lock", "Name what a build receives, and refuse all else"},

@@ -38,6 +38,8 @@ import (
 //	/cut/PATH        PATH, whose connection breaks off in the middle
 //	/PATH            PATH.document, where PATH is a folder
 //	/echo            answers a POST with its body
+//	/fields/PATH     the fields X-… of the request, and so does /other-fields/PATH
+//	/leave/PATH      302 to another host's /PATH
 //	/token           a token for everybody, another one each time
 //	/v2/…            a registry of images, which has what a test has pushed
 type origin struct {
@@ -183,6 +185,17 @@ func (o *origin) document(w http.ResponseWriter, r *http.Request, host string) {
 		return
 	case "away":
 		http.Redirect(w, r, "https://other.example/b-1.0.0.tgz", http.StatusFound)
+		return
+	case "fields", "other-fields":
+		fmt.Fprintf(w, "at %s\n", host)
+		for name, values := range r.Header {
+			if strings.HasPrefix(name, "X-") {
+				fmt.Fprintf(w, "%s: %s\n", name, strings.Join(values, ", "))
+			}
+		}
+		return
+	case "leave":
+		http.Redirect(w, r, "https://other.example/"+rest, http.StatusFound)
 		return
 	case "echo":
 		io.Copy(w, r.Body)

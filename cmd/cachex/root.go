@@ -57,7 +57,7 @@ ENVIRONMENT
 	root.SetFlagErrorFunc(unknownFlag)
 	root.SetHelpCommand(newHelpCommand(io))
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { writeHelp(io.out, c) })
-	root.AddCommand(newRunCommand(io, status), newCACommand(io), newDoctorCommand(io), newCacheCommand(io), newReportCommand(io), newCompletionCommand(io), newVersionCommand(io), newManCommand(), newRuntimeCommand(io))
+	root.AddCommand(newRunCommand(io, status), newCACommand(io), newDoctorCommand(io), newCacheCommand(io), newReportCommand(io), newConfigCommand(io), newCompletionCommand(io), newVersionCommand(io), newManCommand(), newRuntimeCommand(io))
 	return root
 }
 

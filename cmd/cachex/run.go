@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -40,6 +41,8 @@ type runOptions struct {
 	user          *sandbox.User // who called sudo, nil when nobody did
 	mode          policy.Mode
 	passedThrough proxy.Hosts
+	ruledThrough  proxy.Hosts // of rules in files
+	rules         policy.Rules
 	reach         proxy.Reach
 	hostPorts     []uint16
 	publications  []publication
@@ -124,8 +127,9 @@ ENVIRONMENT
   CACHEX_SANDBOX, CACHEX_REPORT, CACHEX_ALLOW, CACHEX_DENY, CACHEX_PASSTHROUGH,
   CACHEX_HOST_PORT, CACHEX_PUBLISH, CACHEX_FAIL_ON_MISS, CACHEX_LOCK,
   CACHEX_FROZEN, CACHEX_NO_RECORD, CACHEX_QUIET, CACHEX_IMAGE, CACHEX_PULL,
-  CACHEX_USER, CACHEX_VOLUME, CACHEX_WORKDIR, CACHEX_READ_ONLY and CACHEX_ENV
-  give defaults for the flags of those names. Lists are separated by commas.
+  CACHEX_USER, CACHEX_VOLUME, CACHEX_WORKDIR, CACHEX_READ_ONLY, CACHEX_ENV and
+  CACHEX_CONFIG give defaults for the flags of those names. Lists are separated
+  by commas. After them come those of a file: see "cachex help config".
 
   CONTAINER_HOST names podman's service, as for podman itself.
 
@@ -151,16 +155,18 @@ func newRunCommand(io streams, status *int) *cobra.Command {
   cachex run -- sh -c 'npm ci && make'
   cachex run -- bash`,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := fromEnvironment(c.Flags(), os.Getenv); err != nil {
-				return err
-			}
 			if len(args) == 0 {
 				return &usageError{errors.New("no command to run"), "cachex run"}
 			}
 			var err error
-			if o.user, err = invoker(); err != nil {
+			if o.user, err = invoker(); err != nil { // before files are read: they are that user's
 				return err
 			}
+			conf, err := defaults(c, runKey)
+			if err != nil {
+				return err
+			}
+			o.rules, o.ruledThrough = conf.rules(os.Getenv), conf.passthrough()
 			if err := o.check(); err != nil {
 				return &usageError{err, "cachex run"}
 			}
@@ -170,6 +176,7 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	}
 	f := c.Flags()
 	f.SetInterspersed(false)
+	configFlag(f)
 	f.StringVar(&o.cache, "cache", "", "cache `DIR` (default: the user's cache directory + /cachex)")
 	f.StringVar(&o.layer, "layer", "", "`DIR` for what is new: the cache is read and stays as it is")
 	f.StringArrayVar(&o.lower, "lower", nil, "`DIR` below the cache, which is only read (repeatable)")
@@ -194,9 +201,8 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 // check reads the flags that are more than a word.
 func (o *runOptions) check() error {
 	var err error
-	if o.mode, err = policy.ParseMode(o.policy); err != nil {
-		return unknownWord(fmt.Errorf("%w: it is artifacts, forever or rfc9111", err), o.policy,
-			[]string{string(policy.Artifacts), string(policy.Forever), string(policy.RFC9111)}, "%s")
+	if o.mode, err = parsePolicy(o.policy); err != nil {
+		return err
 	}
 	for _, hosts := range []struct {
 		flag  string
@@ -209,6 +215,7 @@ func (o *runOptions) check() error {
 			return fmt.Errorf("--%s: %w", hosts.flag, err)
 		}
 	}
+	o.passedThrough = append(o.passedThrough, o.ruledThrough...)
 	if o.hostPorts, err = parseHostPorts(o.hostPort); err != nil {
 		return err
 	}
@@ -255,10 +262,17 @@ func (o *runOptions) checkSandbox() error {
 		o.hostPorts = nil // they are all there
 	case sandboxContainer:
 	default:
-		return unknownWord(fmt.Errorf("unknown sandbox %q: it is auto, netns, container or env", o.sandbox), o.sandbox,
-			[]string{sandboxAuto, sandboxNetns, sandboxContainer, sandboxEnv}, "%s")
+		return knownSandbox(o.sandbox)
 	}
 	return nil
+}
+
+func knownSandbox(word string) error {
+	kinds := []string{sandboxAuto, sandboxNetns, sandboxContainer, sandboxEnv}
+	if slices.Contains(kinds, word) {
+		return nil
+	}
+	return unknownWord(fmt.Errorf("unknown sandbox %q: it is auto, netns, container or env", word), word, kinds, "%s")
 }
 
 // mayFall tells whether auto may go on without a sandbox. It may not where the

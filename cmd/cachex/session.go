@@ -216,6 +216,7 @@ func (s *session) newProxy() *proxy.Proxy {
 	return &proxy.Proxy{
 		Store:       s.store,
 		Policy:      s.opts.mode,
+		Rules:       s.opts.rules,
 		Offline:     s.opts.offline,
 		Upstream:    proxy.NewTransport(roots),
 		Connect:     proxy.NewConnect(roots),
