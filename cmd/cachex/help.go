@@ -30,6 +30,7 @@ var topics = [...]struct{ name, short string }{
 	{"lock", "Name what a build receives, and refuse all else"},
 	{"offline", "Build with no network, and what is missing then"},
 	{"policies", "What is kept how long, and when a server is asked again"},
+	{"reports", "What is told of a run, and in which formats"},
 }
 
 func topicNames() []string {

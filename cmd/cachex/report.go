@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,8 @@ import (
 type reportTarget struct {
 	format string // text, quietText, none, or one of report.Formats
 	file   string // "" is standard error: standard output is the build's
+	// subjects are the files that a provenance is for.
+	subjects []string
 }
 
 // reportFormats are the words that --report and "cachex report --format" take.
@@ -35,6 +38,13 @@ func anyOf(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
+// provenance is the format that needs to be told of files.
+const provenance = "slsa"
+
+// stepSummary is what GitHub's runners call the variable that names the file for
+// summaries of a step, which is the same for all commands of it.
+const stepSummary = "GITHUB_STEP_SUMMARY"
+
 // quietText stands for the text report of --quiet.
 const quietText = "line"
 
@@ -51,7 +61,13 @@ func parseReports(specs []string, quiet bool) ([]reportTarget, error) {
 		case named && (format == "text" || format == "none"):
 			return nil, fmt.Errorf("the %s report goes to standard error, not to a file", format)
 		}
-		targets = append(targets, reportTarget{format, file})
+		if format == "github" && file == "" {
+			if file = os.Getenv(stepSummary); file == "" {
+				return nil, &hintedError{fmt.Errorf("the github report goes to the file that %s names, which is not set", stepSummary),
+					"name a file elsewhere: --report github=FILE"}
+			}
+		}
+		targets = append(targets, reportTarget{format: format, file: file})
 	}
 	// A report in a file does not replace the one for people.
 	toTerminal := func(t reportTarget) bool { return t.file == "" }
@@ -64,6 +80,20 @@ func parseReports(specs []string, quiet bool) ([]reportTarget, error) {
 		}
 	}
 	return targets, nil
+}
+
+// giveSubjects tells provenances what they are for.
+func giveSubjects(targets []reportTarget, files []string) error {
+	for i := range targets {
+		if targets[i].format != provenance {
+			continue
+		}
+		if len(files) == 0 {
+			return noSubject()
+		}
+		targets[i].subjects = files
+	}
+	return nil
 }
 
 func wantsExchanges(targets []reportTarget) bool {
@@ -90,11 +120,19 @@ func (t reportTarget) write(streams streams, r *report.Report) error {
 	case "none":
 		return nil
 	}
-	write := formatNamed(t.format)
-	if t.file == "" {
-		return write(streams.err, r)
+	f := formatNamed(t.format)
+	var err error
+	if r.Subjects, err = readSubjects(t.subjects); err != nil {
+		return err
 	}
-	err := writeWhole(t.file, func(w io.Writer) error { return write(w, r) })
+	if t.file == "" {
+		return f.Write(streams.err, r)
+	}
+	put := writeWhole
+	if f.Appends {
+		put = appendWhole
+	}
+	err = put(t.file, func(w io.Writer) error { return f.Write(w, r) })
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
@@ -102,9 +140,41 @@ func (t reportTarget) write(streams streams, r *report.Report) error {
 }
 
 // formatNamed is the format of a name that reportFormats lists.
-func formatNamed(name string) func(io.Writer, *report.Report) error {
+func formatNamed(name string) report.Format {
 	formats := report.Formats()
-	return formats[slices.IndexFunc(formats, func(f report.Format) bool { return f.Name == name })].Write
+	return formats[slices.IndexFunc(formats, func(f report.Format) bool { return f.Name == name })]
+}
+
+// appendWhole adds to a file, in one piece: several runs may do so at a time.
+func appendWhole(name string, write func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b.Bytes())
+	return errors.Join(err, f.Close())
+}
+
+// noSubject is the error of a provenance that is for no file.
+func noSubject() error {
+	return &hintedError{report.ErrNoSubject, "name what the command makes: --subject FILE"}
+}
+
+// readSubjects are the files' digests.
+func readSubjects(files []string) ([]report.Subject, error) {
+	var subjects []report.Subject
+	for _, name := range files {
+		s, err := report.NewSubject(name)
+		if err != nil {
+			return nil, fmt.Errorf("read the subject of the provenance: %w", err)
+		}
+		subjects = append(subjects, s)
+	}
+	return subjects, nil
 }
 
 // notes are what a run's report says beside its exchanges.

@@ -20,24 +20,28 @@ words of the command.
 
 Runs leave their reports in the cache directory, below .cachex/runs: those of
 the last 100 runs within 90 days, without secrets. With cachex run --no-record
-a run leaves none.`
+a run leaves none.
+
+See "cachex help reports" for the formats.`
 
 // reportCommand is "cachex report".
 type reportCommand struct {
 	cacheCommand
-	list   bool
-	format string
+	list     bool
+	format   string
+	subjects []string
 }
 
 func newReportCommand(io streams) *cobra.Command {
 	o := &reportCommand{cacheCommand: cacheCommand{io: io}}
 	c := &cobra.Command{
 		Use: "report [flags] [RUN]", Short: "Show the report of a run again",
-		Long:    reportLong + cacheSections("there is no such run, or ", "CACHEX_LIST, CACHEX_FORMAT"),
+		Long:    reportLong + cacheSections("there is no such run, or ", "CACHEX_LIST, CACHEX_FORMAT, CACHEX_SUBJECT"),
 		Example: "  cachex report\n  cachex report --list\n  cachex report 2\n  cachex report --format json 'npm ci'",
 	}
 	c.Flags().BoolVar(&o.list, "list", false, "list the runs, the last one first")
 	c.Flags().StringVar(&o.format, "format", "text", "`FORMAT`: "+anyOf(reportFormats()))
+	c.Flags().StringArrayVar(&o.subjects, "subject", nil, "`FILE` that the slsa format is for (repeatable)")
 	return o.command(c, cobra.MaximumNArgs(1), o.run)
 }
 
@@ -45,8 +49,14 @@ func (o *reportCommand) run(args []string) error {
 	if formats := reportFormats(); !slices.Contains(formats, o.format) {
 		return &usageError{err: unknownWord(fmt.Errorf("unknown report format %q: it is %s", o.format, anyOf(formats)), o.format, formats, "%s")}
 	}
-	if o.list && len(args) > 0 {
+	switch {
+	case o.list && len(args) > 0:
 		return &usageError{err: errors.New("--list shows all runs: name none")}
+	case o.list && o.format != "text" && o.format != "json":
+		return &usageError{err: fmt.Errorf("--list has the formats text and json, not %s", o.format)}
+	}
+	if o.format == provenance && len(o.subjects) == 0 {
+		return &usageError{err: noSubject()}
 	}
 	s, err := o.read()
 	if err != nil {
@@ -69,8 +79,13 @@ func (o *reportCommand) run(args []string) error {
 		return &exitError{err, exitFailure, "cachex report --list shows those that can be read"}
 	}
 	if o.format != "text" {
+		if o.format == provenance {
+			if r.Subjects, err = readSubjects(o.subjects); err != nil {
+				return err
+			}
+		}
 		out := bufio.NewWriter(o.io.out)
-		return errors.Join(formatNamed(o.format)(out, r), out.Flush())
+		return errors.Join(formatNamed(o.format).Write(out, r), out.Flush())
 	}
 	fmt.Fprintf(o.io.out, "%s: %s\n%s, exit status %d\n", r.Started.Local().Format(time.DateTime), shownCommand(r.Command),
 		(time.Duration(r.MS) * time.Millisecond).Round(100*time.Millisecond), r.Exit)

@@ -36,6 +36,7 @@ type runOptions struct {
 	hostPort   []string
 	publish    []string
 	reports    []string
+	subjects   []string
 	container  containerOptions
 
 	user          *sandbox.User // who called sudo, nil when nobody did
@@ -124,12 +125,13 @@ EXIT STATUS
 
 ENVIRONMENT
   CACHEX_CACHE, CACHEX_LAYER, CACHEX_LOWER, CACHEX_OFFLINE, CACHEX_POLICY,
-  CACHEX_SANDBOX, CACHEX_REPORT, CACHEX_ALLOW, CACHEX_DENY, CACHEX_PASSTHROUGH,
-  CACHEX_HOST_PORT, CACHEX_PUBLISH, CACHEX_FAIL_ON_MISS, CACHEX_LOCK,
-  CACHEX_FROZEN, CACHEX_NO_RECORD, CACHEX_QUIET, CACHEX_IMAGE, CACHEX_PULL,
-  CACHEX_USER, CACHEX_VOLUME, CACHEX_WORKDIR, CACHEX_READ_ONLY, CACHEX_ENV and
-  CACHEX_CONFIG give defaults for the flags of those names. Lists are separated
-  by commas. After them come those of a file: see "cachex help config".
+  CACHEX_SANDBOX, CACHEX_REPORT, CACHEX_SUBJECT, CACHEX_ALLOW, CACHEX_DENY,
+  CACHEX_PASSTHROUGH, CACHEX_HOST_PORT, CACHEX_PUBLISH, CACHEX_FAIL_ON_MISS,
+  CACHEX_LOCK, CACHEX_FROZEN, CACHEX_NO_RECORD, CACHEX_QUIET, CACHEX_IMAGE,
+  CACHEX_PULL, CACHEX_USER, CACHEX_VOLUME, CACHEX_WORKDIR, CACHEX_READ_ONLY,
+  CACHEX_ENV and CACHEX_CONFIG give defaults for the flags of those names. Lists
+  are separated by commas. After them come those of a file: see "cachex help
+  config".
 
   CONTAINER_HOST names podman's service, as for podman itself.
 
@@ -195,6 +197,7 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	f.StringArrayVar(&o.hostPort, "host-port", nil, "`PORT` of the host's loopback to be reached, or all (repeatable)")
 	f.StringArrayVar(&o.publish, "publish", nil, "`PORTS` of host and sandbox, [HOST:]PORT[:PORT] (repeatable)")
 	f.StringArrayVar(&o.reports, "report", nil, "`FORMAT[=FILE]`: "+anyOf(append(reportFormats(), "none"))+" (repeatable; default text)")
+	f.StringArrayVar(&o.subjects, "subject", nil, "`FILE` of the command's that --report slsa is for (repeatable)")
 	return c
 }
 
@@ -226,6 +229,9 @@ func (o *runOptions) check() error {
 		return err
 	}
 	if o.targets, err = parseReports(o.reports, o.quiet); err != nil {
+		return err
+	}
+	if err := giveSubjects(o.targets, o.subjects); err != nil {
 		return err
 	}
 	if o.frozen && o.lock == "" {

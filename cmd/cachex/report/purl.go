@@ -1,9 +1,9 @@
-// Package report writes what came of a run, in formats for people and for tools.
 package report
 
 import (
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/package-url/packageurl-go"
@@ -17,34 +17,28 @@ type download struct {
 	sha256 string   // of the body, hexadecimal; "" when not known
 }
 
-// packageOf names what was downloaded from a URL as a package URL (ECMA-427), with
-// the letters of the URL where the canonical form has lower case. It is recognised
-// by the shape of the URL, and false tells that the URL names nothing at all.
+// packageOf names what was downloaded from a URL as a package URL (ECMA-427): its
+// parts, with the letters of the URL where the canonical form has lower case, and
+// that form. It is recognised by the shape of the URL; "" tells that the URL names
+// nothing at all.
 //
 // Every name but a generic one has a repository_url: without that it would mean the
 // type's public registry, and which hosts those are, and mirror, cachex does not
 // know. Scanners for vulnerabilities look at type, name and version alone.
-func packageOf(rawURL, mediaType, sha256 string) (packageurl.PackageURL, bool) {
+func packageOf(rawURL, mediaType, sha256 string) (packageurl.PackageURL, string) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return packageurl.PackageURL{}, false
+		return packageurl.PackageURL{}, ""
 	}
 	kind, _, _ := strings.Cut(strings.ToLower(mediaType), ";")
 	d := download{u, strings.Split(strings.TrimPrefix(u.Path, "/"), "/"), strings.TrimSpace(kind), sha256}
-	if p, ok := d.recognise(); ok && canonical(p) != "" {
-		return p, true
+	if p, ok := d.recognise(); ok {
+		if s := canonical(p); s != "" {
+			return p, s
+		}
 	}
 	p := d.generic()
-	return p, canonical(p) != ""
-}
-
-// packageURL is packageOf in canonical form, "" for what has no name.
-func packageURL(rawURL, mediaType, sha256 string) string {
-	p, ok := packageOf(rawURL, mediaType, sha256)
-	if !ok {
-		return ""
-	}
-	return canonical(p)
+	return p, canonical(p)
 }
 
 // canonical is a package URL as a string, "" if it is none.
@@ -150,7 +144,7 @@ func (d download) git() (packageurl.PackageURL, bool) {
 // that of its bytes. The type wants a repository_url without a scheme.
 func (d download) oci() (packageurl.PackageURL, bool) {
 	kind, reference, n := d.last(1), d.last(0), len(d.parts)
-	at := indexOf(d.parts, "v2")
+	at := slices.Index(d.parts, "v2")
 	if at < 0 || n < at+4 || kind != "manifests" && kind != "blobs" {
 		return packageurl.PackageURL{}, false
 	}
@@ -172,21 +166,16 @@ func (d download) oci() (packageurl.PackageURL, bool) {
 // that the type github, which is a host's, would be a guess.
 func (d download) forge() (packageurl.PackageURL, bool) {
 	namespace, name, version := "", "", ""
-	if m := shapes().archive.FindStringSubmatch(d.url.Path); m != nil {
+	if at := slices.Index(d.parts, "releases"); at >= 0 && len(d.parts) == at+4 && d.parts[at+1] == "download" {
+		namespace, name, version = strings.Join(d.parts[:at], "/"), d.last(0), d.last(1)
+	} else if !slices.ContainsFunc(d.parts, func(s string) bool {
+		return s == "archive" || strings.HasSuffix(s, "tar.gz") || strings.HasSuffix(s, "zip")
+	}) {
+		return packageurl.PackageURL{}, false
+	} else if m := shapes().archive.FindStringSubmatch(d.url.Path); m != nil {
 		namespace, name, version = m[1], m[2], m[3]
-	} else if m := shapes().asset.FindStringSubmatch(d.url.Path); m != nil {
-		namespace, name, version = m[1], m[3], m[2]
 	} else {
 		return packageurl.PackageURL{}, false
 	}
 	return pkg(packageurl.TypeGeneric, namespace, name, version, "download_url", d.address(), "checksum", d.checksum()), true
-}
-
-func indexOf(parts []string, word string) int {
-	for i, p := range parts {
-		if p == word {
-			return i
-		}
-	}
-	return -1
 }

@@ -12,7 +12,7 @@ import (
 // The shapes of the package registries. None of them looks at the host.
 
 type purlShapes struct {
-	digest, domain, moduleFile, version, dotted, crate, wheel, egg, sdist, deb, dsc, rpm, conda, snapshot, extension, archive, asset *regexp.Regexp
+	digest, domain, moduleFile, version, dotted, crate, wheel, egg, sdist, deb, dsc, rpm, conda, snapshot, extension, archive, mime *regexp.Regexp
 }
 
 // shapes are compiled when the first URL is named, not at each start.
@@ -37,7 +37,8 @@ var shapes = sync.OnceValue(func() purlShapes {
 		// The end of a file's name: what it is, and what of that it holds.
 		extension: regexp.MustCompile(`\.((?:tar\.)?[A-Za-z][A-Za-z0-9]*(?:\.(?:asc|sigstore\.json|md5|sha1|sha256|sha512))*)$`),
 		archive:   regexp.MustCompile(`^/(.+?)/([^/]+)/(?:(?:-/)?archive/(?:refs/(?:tags|heads)/)?|(?:legacy\.)?(?:tar\.gz|zip)/(?:refs/(?:tags|heads)/)?)([^/]+?)(?:/[^/]+)?(?:\.tar\.(?:gz|bz2|xz)|\.tgz|\.zip)?$`),
-		asset:     regexp.MustCompile(`^/(.+/[^/]+)/releases/download/([^/]+)/([^/]+)$`),
+		// What the schema of CycloneDX takes for a media type: a server may send anything.
+		mime: regexp.MustCompile(`^[-+a-z0-9.]+/[-+a-z0-9.]+$`),
 	}
 })
 
@@ -83,7 +84,7 @@ func unescapeModule(s string) string {
 // npm sees /NAME/-/NAME-VERSION.tgz, NAME with its scope, if it has one, before the
 // dash and in some registries after it as well.
 func (d download) npm() (packageurl.PackageURL, bool) {
-	dash := indexOf(d.parts, "-")
+	dash := slices.Index(d.parts, "-")
 	file, ok := strings.CutSuffix(d.last(0), ".tgz")
 	if !ok || dash < 1 || len(d.parts)-dash > 3 {
 		return packageurl.PackageURL{}, false
@@ -177,7 +178,7 @@ func (d download) pypi(name, version, file string) packageurl.PackageURL {
 // pypiRoot is where the folders of packages begin, the length of the path if they
 // are not called so.
 func (d download) pypiRoot() int {
-	if at := indexOf(d.parts, "packages"); at >= 0 {
+	if at := slices.Index(d.parts, "packages"); at >= 0 {
 		return at
 	}
 	return len(d.parts)
@@ -237,7 +238,11 @@ func (d download) gem() (packageurl.PackageURL, bool) {
 // else. What apt has asked for has %3a for an epoch's colon, once more encoded in
 // some archives.
 func (d download) deb() (packageurl.PackageURL, bool) {
-	file := strings.NewReplacer("%3a", ":", "%3A", ":").Replace(d.last(0))
+	file := d.last(0)
+	if !strings.HasSuffix(file, "deb") && !strings.HasSuffix(file, ".dsc") {
+		return packageurl.PackageURL{}, false
+	}
+	file = strings.NewReplacer("%3a", ":", "%3A", ":").Replace(file)
 	m := shapes().deb.FindStringSubmatch(file)
 	if m == nil {
 		if m = shapes().dsc.FindStringSubmatch(file); m == nil {
@@ -246,7 +251,7 @@ func (d download) deb() (packageurl.PackageURL, bool) {
 		m = append(m, "source")
 	}
 	at, vendor := len(d.parts)-1, ""
-	if pool := indexOf(d.parts, "pool"); pool >= 0 {
+	if pool := slices.Index(d.parts, "pool"); pool >= 0 {
 		at = pool
 	}
 	for _, v := range []string{"debian", "ubuntu"} {
@@ -270,7 +275,7 @@ func (d download) rpm() (packageurl.PackageURL, bool) {
 		return packageurl.PackageURL{}, false
 	}
 	at := len(d.parts) - 1
-	if i := indexOf(d.parts, "Packages"); i >= 0 {
+	if i := slices.Index(d.parts, "Packages"); i >= 0 {
 		at = i
 	}
 	return pkg(packageurl.TypeRPM, "", m[1], m[2]+"-"+m[3], "arch", m[4], "repository_url", d.under(at)), true

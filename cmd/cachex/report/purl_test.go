@@ -76,7 +76,7 @@ func TestPackageURL(t *testing.T) {
 		"/o/r.git/git-upload-pack":                    "pkg:generic/o/r?vcs_url=git%2Bhttps:%2F%2Fregistry.example%2Fo%2Fr.git",
 		"/g/s/r/info/refs?service=git-upload-pack":    "pkg:generic/g/s/r?vcs_url=git%2Bhttps:%2F%2Fregistry.example%2Fg%2Fs%2Fr",
 	} {
-		if got := packageURL(here+path, "application/octet-stream", sum64); got != want {
+		if _, got := packageOf(here+path, "application/octet-stream", sum64); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", path, got, want)
 		}
 	}
@@ -114,7 +114,7 @@ func TestGenericPackageURL(t *testing.T) {
 	} {
 		query := "?" + sum + "&download_url=" + url.QueryEscape(here+path)
 		query = strings.NewReplacer("https%3A", "https:", "%2520", "%2520").Replace(query)
-		if got := packageURL(here+path, "", sum64); got != "pkg:generic/"+want+query {
+		if _, got := packageOf(here+path, "", sum64); got != "pkg:generic/"+want+query {
 			t.Errorf("%s:\n got %s\nwant %s", path, got, "pkg:generic/"+want+query)
 		}
 	}
@@ -132,7 +132,7 @@ func TestPackageURLOfAnswers(t *testing.T) {
 		{"://", "", "", ""},
 		{"", "", "", ""},
 	} {
-		if got := packageURL(c.url, c.kind, c.sum); got != c.want {
+		if _, got := packageOf(c.url, c.kind, c.sum); got != c.want {
 			t.Errorf("%s as %s:\n got %s\nwant %s", c.url, c.kind, got, c.want)
 		}
 	}
@@ -140,8 +140,8 @@ func TestPackageURLOfAnswers(t *testing.T) {
 
 // The name that people see keeps its letters, though the canonical form has none.
 func TestPackageKeepsLetters(t *testing.T) {
-	p, ok := packageOf(here+"/example.org/!my/!mod/@v/v1.0.0.zip", "", "")
-	if !ok || p.Namespace != "example.org/My" || p.Name != "Mod" {
+	p, purl := packageOf(here+"/example.org/!my/!mod/@v/v1.0.0.zip", "", "")
+	if purl == "" || p.Namespace != "example.org/My" || p.Name != "Mod" {
 		t.Errorf("%+v", p)
 	}
 }
@@ -158,7 +158,7 @@ func FuzzPackageURL(f *testing.F) {
 	}
 	f.Add("http://u:secret@h/x", "text/html", "")
 	f.Fuzz(func(t *testing.T, rawURL, kind, sum string) {
-		got := packageURL(rawURL, kind, sum)
+		_, got := packageOf(rawURL, kind, sum)
 		if got == "" {
 			if u, err := url.Parse(rawURL); err == nil && u.Hostname() != "" && u.Scheme == "https" && strings.Trim(u.Hostname(), ".") != "" {
 				t.Fatalf("%q has no name", rawURL)

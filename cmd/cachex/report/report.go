@@ -140,6 +140,9 @@ type Report struct {
 	// Account is the sum of the exchanges.
 	Account *Account
 
+	// Subjects are the files that a provenance is for, made by the command.
+	Subjects []Subject
+
 	spool *Spool // that the exchanges are in, nil when they come from elsewhere
 }
 
@@ -148,12 +151,20 @@ type Format struct {
 	Name  string
 	Short string // what it is, for help
 	Write func(io.Writer, *Report) error
+	// Appends tells that a file of the format has the reports of several runs: it is
+	// added to, not replaced.
+	Appends bool
 }
 
 // Formats are all but the text, which is written to a terminal: see Text.
 func Formats() []Format {
 	return []Format{
-		{"json", "all there is, for programs (REPORT.md)", WriteJSON},
-		{"html", "a page that needs nothing but a browser", WriteHTML},
+		{Name: "json", Short: "all there is, for programs (REPORT.md)", Write: WriteJSON},
+		{Name: "html", Short: "a page that needs nothing but a browser", Write: WriteHTML},
+		{Name: "github", Short: "a job summary, Markdown", Write: WriteGitHub, Appends: true},
+		{Name: "har", Short: "HTTP Archive 1.2, for browsers' developer tools", Write: WriteHAR},
+		{Name: "cyclonedx", Short: "a bill of materials, CycloneDX 1.6", Write: WriteCycloneDX},
+		{Name: "spdx", Short: "a bill of materials, SPDX 2.3", Write: WriteSPDX},
+		{Name: "slsa", Short: "a provenance of --subject, SLSA 1", Write: WriteSLSA},
 	}
 }
