@@ -64,7 +64,7 @@ func (o *cacheLs) run(args []string) (err error) {
 	if !o.json {
 		fmt.Fprintf(o.out, lsLine, "SIZE", "AGE", "USED", "TYPE", "URL")
 	}
-	err = s.Walk(store.Walker{Host: o.glob.Host(), ReadMeta: true, Visit: o.document})
+	err = s.Walk(store.Walker{Host: o.glob.Host(), ReadMeta: true, Only: o.glob.key, Visit: o.document})
 	if o.found == 0 && len(args) > 0 && err == nil {
 		return nothingFound(o.dir, o.glob.String())
 	}
@@ -95,9 +95,6 @@ type listedForm struct {
 }
 
 func (o *cacheLs) document(d *store.Document) error {
-	if !o.glob.key(d.Key) {
-		return nil
-	}
 	for _, f := range d.Forms {
 		if f.Kind == store.FormOrphan {
 			continue // it is no answer

@@ -58,7 +58,7 @@ func (o *cacheRm) run(args []string) error {
 			freed += b
 			return err
 		}
-		err := s.Walk(store.Walker{Host: g.Host(), Visit: func(d *store.Document) error {
+		err := s.Walk(store.Walker{Host: g.Host(), Only: g.key, Visit: func(d *store.Document) error {
 			if forms := o.matching(s, &g, d); len(forms) > 0 {
 				return remove(shownURL(d.Key, "https"), func() (int64, error) { return dropForms(s, d.Key, forms) })
 			}
@@ -88,11 +88,8 @@ func (o *cacheRm) run(args []string) error {
 	return nil
 }
 
-// matching are the forms of a document that a glob means.
+// matching are the forms of a document, of which the URL matches, that a glob means.
 func (o *cacheRm) matching(s *store.Store, g *urlGlob, d *store.Document) []store.Form {
-	if !g.key(d.Key) {
-		return nil
-	}
 	if g.Scheme() == "" {
 		return d.Forms
 	}

@@ -62,15 +62,13 @@ type large struct {
 func (sc *scan) run(s *Store) {
 	defer close(sc.done)
 	t := &sc.tree
-	t.Store, t.Walker = s, Walker{
-		ReadMeta: sc.walker.ReadMeta, ReadUnused: sc.walker.ReadUnused, ReadBodies: sc.walker.ReadBodies, links: sc.walker.links,
-		Visit: func(d *Document) error {
-			sc.forms = append(sc.forms, d.Forms...)
-			sc.events = append(sc.events, event{key: d.Key, forms: len(d.Forms)})
-			return nil
-		},
-		Skip: func(name, reason string) { sc.events = append(sc.events, event{name: name, reason: reason}) },
+	t.Store, t.Walker, t.held = s, sc.walker, t.held[:0]
+	t.Visit = func(d *Document) error {
+		sc.forms = append(sc.forms, d.Forms...)
+		sc.events = append(sc.events, event{key: d.Key, forms: len(d.Forms)})
+		return nil
 	}
+	t.Skip = func(name, reason string) { sc.events = append(sc.events, event{name: name, reason: reason}) }
 	if sc.of != nil {
 		_ = t.folder(sc.of.listing, sc.items) // Visit has no error
 		return

@@ -36,7 +36,7 @@ type Exporter struct {
 	// what the names of credentials are made with. nil leaves nothing out.
 	Leave func(variant string) bool
 	// Only tells of what is not left out: documents, and repositories, which are
-	// wanted whole or not at all. nil is all.
+	// wanted whole or not at all. nil is all. Goroutines call it.
 	Only func(k Key) bool
 	// Added is told of each answer and its bytes. nil ignores it.
 	Added func(bytes int64)
@@ -70,7 +70,10 @@ func (s *Store) Export(w io.Writer, e Exporter) error {
 		err = x.private()
 	}
 	if err == nil {
-		err = s.Walk(Walker{ReadBodies: true, Visit: x.document, Skip: e.Skip})
+		err = s.Walk(Walker{
+			ReadMeta: true, ReadBodies: true, Only: e.Only, Visit: x.document, Skip: e.Skip,
+			unread: func(f *Form) bool { return x.older(*f, f.Meta) },
+		})
 	}
 	if err == nil {
 		err = s.Repositories(x.repository)
@@ -131,9 +134,6 @@ func header(name string, size int64, t time.Time) *tar.Header {
 }
 
 func (x *exporting) document(d *Document) error {
-	if !x.Only(d.Key) {
-		return nil
-	}
 	for _, f := range d.Forms {
 		if f.Kind == FormParts || f.Kind == FormOrphan || x.Leave(f.Variant) {
 			continue
@@ -146,7 +146,10 @@ func (x *exporting) document(d *Document) error {
 }
 
 func (x *exporting) form(k Key, f Form) error {
-	m, err := x.readMeta(k, f.Variant)
+	m, err := f.Meta, error(nil)
+	if m == nil {
+		m, err = x.readMeta(k, f.Variant)
+	}
 	if errors.Is(err, errDamaged) || m != nil && m.Gone {
 		return nil // it is no answer
 	}
@@ -194,12 +197,28 @@ func (x *exporting) meta(k Key, f Form, m *Meta) error {
 	if err != nil {
 		return err
 	}
-	return x.small(metaName(k, f.Variant), b, f.Used)
+	return x.small(metaName(k, f.Variant), b, f.Used.Truncate(time.Second)) // a fraction is half a kilobyte more
+}
+
+// read adds a file and metadata that the walk has read, if one describes the other.
+func (x *exporting) read(k Key, f Form) (bool, error) {
+	if f.body == nil || f.text == "" || f.Meta.Size != f.Size || !f.Meta.ModTime.Equal(f.ModTime) {
+		return false, nil
+	}
+	err := x.small(metaName(k, f.Variant), []byte(f.text), f.Used.Truncate(time.Second))
+	if err == nil {
+		err = x.small(f.Name, f.body, f.ModTime)
+	}
+	x.Added(f.Size)
+	return true, err
 }
 
 // body adds a file, with its metadata if that describes it. It may be another file
 // by now, or none.
 func (x *exporting) body(k Key, f Form) error {
+	if ok, err := x.read(k, f); ok {
+		return err
+	}
 	file, fi, err := x.openBody(k.Name(f.Variant))
 	if err != nil {
 		return nil // removed meanwhile

@@ -101,18 +101,26 @@ func (s *Store) readMetaFile(k Key, variant string) (*Meta, fs.FileInfo, error) 
 
 // parseMeta reads the metadata of a document.
 func parseMeta(k Key, b []byte) (*Meta, error) {
-	m := new(Meta)
-	if !m.decode(b) {
+	m, _, err := parseText(k, b)
+	return m, err
+}
+
+// parseText is parseMeta that gives the text, too: "" if it is not as writeMeta
+// writes it.
+func parseText(k Key, b []byte) (m *Meta, text string, err error) {
+	m, text = new(Meta), string(b)
+	if !m.decode(text) {
+		text = ""
 		if *m = (Meta{}); json.Unmarshal(b, m) != nil {
-			return nil, errDamaged
+			return nil, "", errDamaged
 		}
 	}
 	// A case-insensitive file system or a hand-made copy can bring the
 	// metadata of another document here.
 	if !k.isOf(m.URL) {
-		return nil, fmt.Errorf("%w: it is that of %s", errDamaged, m.URL)
+		return nil, "", fmt.Errorf("%w: it is that of %s", errDamaged, m.URL)
 	}
-	return m, nil
+	return m, text, nil
 }
 
 func (s *Store) writeMeta(k Key, variant string, m *Meta) error {

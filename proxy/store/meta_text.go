@@ -20,8 +20,8 @@ type metaText struct {
 
 // decode reads metadata that is as writeMeta writes it. It reports false, with m in
 // any state, when it is not.
-func (m *Meta) decode(b []byte) bool {
-	t := metaText{s: string(b)}
+func (m *Meta) decode(text string) bool {
+	t := metaText{s: text}
 	t.take(`{"url":`)
 	m.URL = t.text()
 	t.take(`,"status":`)
@@ -43,9 +43,9 @@ func (m *Meta) decode(b []byte) bool {
 	m.Below = t.has(`,"below":true`)
 	m.Gone = t.has(`,"gone":true`)
 	t.take(`,"requested":`)
-	t.time(b, m.Requested.UnmarshalJSON)
+	t.time(m.Requested.UnmarshalJSON)
 	t.take(`,"received":`)
-	t.time(b, m.Received.UnmarshalJSON)
+	t.time(m.Received.UnmarshalJSON)
 	t.take(`,"fetch_ms":`)
 	m.FetchMS = t.number()
 	t.take(`,"size":`)
@@ -54,7 +54,7 @@ func (m *Meta) decode(b []byte) bool {
 		m.SHA256 = t.text()
 	}
 	if t.has(`,"mtime":`) {
-		t.time(b, m.ModTime.UnmarshalJSON)
+		t.time(m.ModTime.UnmarshalJSON)
 	}
 	t.take("}")
 	return !t.failed && t.at == len(t.s)
@@ -195,10 +195,9 @@ func (t *metaText) number() int64 {
 	return n
 }
 
-// time reads a time, of which b has the bytes.
-func (t *metaText) time(b []byte, set func([]byte) error) {
+func (t *metaText) time(set func([]byte) error) {
 	s, escaped := t.quoted()
-	if t.failed || escaped || set(b[t.at-len(s):t.at]) != nil {
+	if t.failed || escaped || set([]byte(s)) != nil {
 		t.failed = true
 	}
 }

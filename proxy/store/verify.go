@@ -142,6 +142,11 @@ func (s *Store) wrongBody(f Form, m *Meta, quick bool) string {
 	if quick {
 		return ""
 	}
+	if f.body != nil {
+		if sum := sha256.Sum256(f.body); hex.EncodeToString(sum[:]) == m.SHA256 {
+			return ""
+		}
+	}
 	file, err := s.open(f.Name)
 	if err != nil {
 		return reasonOf(err)

@@ -48,6 +48,8 @@ type Form struct {
 	Meta *Meta
 
 	linked uint64 // as in fileInfo
+	text   string // what Meta was read from
+	body   []byte // of a small file, if the Walker was to read it; nil if it was not read
 }
 
 // Own tells whether the form has no metadata: somebody put it there.
@@ -91,13 +93,16 @@ type Walker struct {
 	ReadUnused time.Time
 	// ReadBodies says that Visit reads the bodies: they are asked for ahead.
 	ReadBodies bool
+	// Only tells of documents that are visited; nil is all. Goroutines call it.
+	Only func(Key) bool
 	// Visit gets each document. It must not keep it. An error ends the walk.
 	Visit func(*Document) error
 	// Skip is told of what is there and stands for no document, and why. nil
 	// ignores it.
 	Skip func(name, reason string)
 
-	links bool // links alone are visited, and nothing else is looked at
+	links  bool             // links alone are visited, and nothing else is looked at
+	unread func(*Form) bool // tells of files that ReadBodies leaves; nil is none
 }
 
 // Walk visits all documents of the directory. What can't be read is skipped.
@@ -126,10 +131,10 @@ type tree struct {
 	Walker
 	doc   Document // the one being collected
 	found []Form   // of one name
-	raw   []byte   // the metadata of that name, in space; nil for none
-	space []byte
-	names []byte // space for those of a folder
-	items []item // space as well
+	space []byte   // for metadata
+	names []byte   // for the names of a folder
+	items []item   // for the same
+	held  []byte   // the bodies that forms have
 }
 
 // folder visits the documents of items of a folder.
@@ -156,11 +161,14 @@ func (t *tree) documents(l *listing, items []item) error {
 			continue // it went with the folder's own name
 		}
 		name := join(l.name, it.name)
-		t.found = t.forms(l, it, name, t.found[:0])
+		k, variant, err := ParseName(name)
+		if err == nil && t.Only != nil && !t.Only(k) {
+			continue
+		}
+		t.found = t.forms(l, it, name, k, t.found[:0])
 		if len(t.found) == 0 {
 			continue
 		}
-		k, variant, err := ParseName(name)
 		if err != nil {
 			t.Skip(name, ErrName.Error())
 			continue
@@ -170,9 +178,6 @@ func (t *tree) documents(l *listing, items []item) error {
 			f.Variant = variant
 			if f.Kind == FormOrphan && isNote(variant) {
 				f.Kind = FormNote
-			}
-			if t.raw != nil && f.Kind != FormParts {
-				f.Meta, _ = parseMeta(k, t.raw)
 			}
 			t.doc.Forms = append(t.doc.Forms, f)
 		}
@@ -184,12 +189,14 @@ func (t *tree) documents(l *listing, items []item) error {
 }
 
 // forms describes the files of one name: an answer, parts, both or neither.
-func (t *tree) forms(l *listing, it item, name string, found []Form) []Form {
+func (t *tree) forms(l *listing, it item, name string, k Key, found []Form) []Form {
 	f := Form{MetaSize: -1}
-	t.raw = nil
 	if it.where&metaFile != 0 {
-		if fi, err := t.readIn(l.meta, it.name+metaExt); err == nil {
+		if b, fi, err := t.readIn(l.meta, it.name+metaExt); err == nil {
 			f.MetaSize, f.Used = fi.size, fi.modTime
+			if b != nil {
+				f.Meta, f.text, _ = parseText(k, b)
+			}
 		}
 	}
 	switch {
@@ -212,20 +219,48 @@ func (t *tree) forms(l *listing, it item, name string, found []Form) []Form {
 	return append(found, parts)
 }
 
-// readIn describes a file of metadata, and reads it if it is to be.
-func (t *tree) readIn(folder *folder, name string) (fileInfo, error) {
+// readIn describes a file of metadata, and reads it if it is to be. What it gives
+// is to be used at once.
+func (t *tree) readIn(folder *folder, name string) ([]byte, fileInfo, error) {
 	if !t.ReadMeta {
 		fi, err := folder.stat(name)
 		if err != nil || !fi.modTime.Before(t.ReadUnused) {
-			return fi, err
+			return nil, fi, err
 		}
 	}
 	b, fi, err := folder.read(name, t.space, maxMeta)
 	if err != nil {
-		return folder.stat(name)
+		fi, err = folder.stat(name)
+		return nil, fi, err
 	}
-	t.raw, t.space = b, b
-	return fi, nil
+	t.space = b
+	return b, fi, nil
+}
+
+// maxHeld bounds the bodies that one goroutine has read, and maxHeldBody each of
+// them. Larger ones take long enough that to open them does not matter.
+const (
+	maxHeld     = 1 << 20
+	maxHeldBody = 64 << 10
+)
+
+// hold reads a small body, or asks for one that is to be read later.
+func (t *tree) hold(folder *folder, name string, f *Form) {
+	if f.Size > maxHeldBody || len(t.held)+int(f.Size) > maxHeld {
+		if f.Size <= smallFile {
+			folder.ask(name)
+		}
+		return
+	}
+	if t.held == nil {
+		t.held = make([]byte, 0, maxHeld)
+	}
+	b, fi, err := folder.read(name, t.held[len(t.held):len(t.held):maxHeld], f.Size)
+	if err != nil || fi.size != f.Size || !fi.modTime.Equal(f.ModTime) {
+		return // it is being changed: Visit will see
+	}
+	t.held = t.held[:len(t.held)+len(b)]
+	f.body = b
 }
 
 // body describes the file or link of a name, or says why it is none.
@@ -252,8 +287,8 @@ func (t *tree) body(l *listing, it item, name string, f *Form) bool {
 		reason = t.linked(f)
 	case fi.kind.IsRegular():
 		f.Size, f.ModTime, f.linked = fi.size, fi.modTime, fi.linked
-		if t.ReadBodies && fi.size <= smallFile {
-			l.bodies.ask(strings.TrimPrefix(f.Name, l.name+"/"))
+		if t.ReadBodies && (t.unread == nil || !t.unread(f)) {
+			t.hold(l.bodies, strings.TrimPrefix(f.Name, l.name+"/"), f)
 		}
 	default:
 		reason = "it is neither a file nor a link"

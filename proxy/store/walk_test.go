@@ -198,3 +198,42 @@ func TestWalkOfLargeFolders(t *testing.T) {
 		}
 	}
 }
+
+// What a walk has read of bodies is what is on the disk, whatever its size, and
+// only of documents that it was to visit.
+func TestWalkReadsBodies(t *testing.T) {
+	r := newRig(t)
+	r.put("/leave/a", "left")
+	r.put("/empty", "")
+	r.put("/own", "body")
+	r.write("registry.example/own", "edited")
+	held := 0
+	for i := range 2 * maxHeld / maxHeldBody { // more than is held at once
+		r.put(fmt.Sprintf("/held/%d", i), strings.Repeat(string(rune('a'+i%26)), maxHeldBody-i))
+	}
+	r.put("/larger", strings.Repeat("x", maxHeldBody+1))
+	visited := 0
+	r.must(r.Walk(Walker{
+		ReadBodies: true,
+		Only:       func(k Key) bool { return !strings.HasPrefix(k.Target, "/leave") },
+		Visit: func(d *Document) error {
+			visited++
+			f := d.Forms[0]
+			b, err := os.ReadFile(r.path(f.Name))
+			switch {
+			case err != nil:
+				t.Error(err)
+			case f.body == nil && d.Key.Target == "/empty":
+				t.Error("an empty file is not read")
+			case f.body != nil && string(b) != string(f.body):
+				t.Errorf("%s: %d bytes are read of %d, or others", f.Name, len(f.body), len(b))
+			case f.body != nil:
+				held += len(f.body)
+			}
+			return nil
+		},
+	}))
+	if want := 2*maxHeld/maxHeldBody + 3; visited != want || held == 0 || held > maxHeld {
+		t.Errorf("%d of %d visited, %d bytes read", visited, want, held)
+	}
+}
