@@ -53,6 +53,7 @@ type rigOptions struct {
 	secret  string
 	lock    *lock.Recorder
 	frozen  *lock.File
+	rules   policy.Rules
 
 	lower       []string // directories below
 	passthrough string   // a pattern
@@ -116,7 +117,7 @@ func newRig(t *testing.T, origin http.Handler, o rigOptions) *rig {
 			r.mu.Unlock()
 		},
 	}
-	r.proxy.Lock, r.proxy.Frozen = o.lock, o.frozen
+	r.proxy.Lock, r.proxy.Frozen, r.proxy.Rules = o.lock, o.frozen, o.rules
 	r.proxy.git.mirrors.Git = o.git
 	if o.dial != nil {
 		r.proxy.Dial = o.dial
