@@ -80,6 +80,8 @@ type asked struct {
 func (p *Proxy) serveFetched(w http.ResponseWriter, q *query, a asked) bool {
 	f, leads := p.join(q, a)
 	defer f.leave()
+	q.x.lively.stage.join(f, leads)
+	defer q.x.lively.stage.leave()
 	if !f.await(w, q, leads) {
 		closeEntry(a.old)
 		q.x.finish(Error, "the client went away", 0)

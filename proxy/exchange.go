@@ -67,10 +67,14 @@ type exchange struct {
 	late    bool          // it is not over when it is finished: see gate
 	over    bool
 	rule    string // which rules matched, "" for none
+	lively  lively
 }
 
 func (p *Proxy) begin(method, rawURL string) *exchange {
-	return &exchange{p: p, ex: Exchange{Method: method, URL: rawURL, Start: p.now()}}
+	x := &exchange{p: p, ex: Exchange{Method: method, URL: rawURL, Start: p.now()}}
+	x.lively.method, x.lively.url, x.lively.start = method, rawURL, x.ex.Start
+	p.live.add(&x.lively)
+	return x
 }
 
 func (p *Proxy) beginURL(method string, u *url.URL) *exchange {
@@ -108,7 +112,11 @@ func (x *exchange) begun() {
 
 // record tells of an exchange that is over.
 func (x *exchange) record() {
-	if x.p.Record != nil && x.over && !x.late {
+	if !x.over || x.late {
+		return
+	}
+	x.p.live.remove(&x.lively)
+	if x.p.Record != nil {
 		x.p.Record(x.ex)
 	}
 }

@@ -103,6 +103,7 @@ type flight struct {
 	// partials are the files of other processes that are or were read.
 	partials []*store.Partial
 	interim  chan interim // 1xx answers, for the request that leads
+	stage    stage        // before the header is there
 
 	mu      sync.Mutex
 	grown   *sync.Cond
@@ -119,10 +120,11 @@ type flight struct {
 	coded    bool // a coding that we asked for was undone
 	// takenOver is set when the beginning of the body came by another process.
 	takenOver bool
-	shared    int64 // bytes that are in a request's account
-	accounted bool  // some request's account has this flight
-	local     int64 // bytes of the body that were kept before, as parts
-	tail      tail  // what found no room in the file
+	shared    int64     // bytes that are in a request's account
+	accounted bool      // some request's account has this flight
+	local     int64     // bytes of the body that were kept before, as parts
+	tail      tail      // what found no room in the file
+	came      time.Time // when the last bytes came
 }
 
 // join returns the flight for a query, and whether this query began it.
@@ -145,7 +147,7 @@ func (p *Proxy) join(q *query, a asked) (*flight, bool) {
 		p.flights.byKey = map[flightKey]*flight{}
 	}
 	p.flights.byKey[id] = f
-	want := fetch{req: p.outgoing(withInterim(f.ctx, f.interim), q), url: q.url, terms: q.terms, post: q.body != nil, base: q.base, variant: a.variant, sha256: q.sha256, named: q.named}
+	want := fetch{req: p.outgoing(withStage(withInterim(f.ctx, f.interim), &f.stage), q), url: q.url, terms: q.terms, post: q.body != nil, base: q.base, variant: a.variant, sha256: q.sha256, named: q.named}
 	if a.old != nil {
 		want.old, want.standby = &a.old.Meta, a.use.Standby
 	}

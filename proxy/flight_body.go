@@ -125,6 +125,7 @@ func (f *flight) append(b []byte) error {
 	f.grow(f.writer.File(), f.writer.Size())
 	f.mu.Lock()
 	f.received += int64(n)
+	f.came = f.p.now()
 	f.keepErr = err
 	f.tail.at = f.writer.Size()
 	f.grown.Broadcast()

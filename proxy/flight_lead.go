@@ -75,6 +75,9 @@ func (f *flight) ask(want fetch) {
 		return
 	}
 	m.Received = p.now()
+	f.mu.Lock()
+	f.came = m.Received
+	f.mu.Unlock()
 	if g, ok := bodyOf(resp); ok && (strongValidator(resp.Header) == "" || resp.Header.Get("Content-Encoding") != "") {
 		g.after *= patience
 	}

@@ -38,6 +38,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	q := p.newQuery(r, u)
 	q.x.header = w.Header()
+	defer p.live.remove(&q.x.lively) // whatever becomes of it
 	q.exempt = policy.AboutMachine(u, r.Header)
 	q.soft = isUpgrade(r) || r.Method != http.MethodGet && r.Method != http.MethodHead
 	if p.locked() {

@@ -23,7 +23,7 @@ func (p *Proxy) serveHead(w http.ResponseWriter, q *query, variant string, e *st
 			}
 		}
 	}
-	req := p.outgoing(q.r.Context(), q)
+	req := p.outgoing(withStage(q.r.Context(), &q.x.lively.stage), q)
 	req.Header.Set("Accept-Encoding", "identity")
 	tries := maxTries
 	if e != nil {

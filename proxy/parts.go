@@ -65,7 +65,8 @@ func spanOf(req http.Header, total int64) (store.Span, bool) {
 // fetchPart asks upstream for the part alone, and keeps it. It reports false
 // when upstream sends the whole document, which is for others to serve.
 func (p *Proxy) fetchPart(w http.ResponseWriter, q *query, variant string) bool {
-	req := p.outgoing(q.r.Context(), q)
+	q.x.lively.stage.leave()
+	req := p.outgoing(withStage(q.r.Context(), &q.x.lively.stage), q)
 	for _, name := range []string{"Range", "If-Range"} {
 		if v := q.r.Header.Get(name); v != "" {
 			req.Header.Set(name, v)

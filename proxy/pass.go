@@ -33,6 +33,9 @@ func (p *Proxy) pass(w http.ResponseWriter, q *query, reason string) {
 		return
 	}
 	status, outcome := 0, Pass
+	at := &x.lively.stage
+	at.leave()
+	at.set("waits for the server's answer")
 	sent := store.Meta{URL: q.key.URL(q.url.Scheme), Requested: p.now()}
 	body := &meter{}
 	rp := httputil.ReverseProxy{
@@ -55,6 +58,7 @@ func (p *Proxy) pass(w http.ResponseWriter, q *query, reason string) {
 			status = resp.StatusCode
 			x.begun()
 			resp.Header.Del("Alt-Svc")
+			at.set("is passed on as it comes: %s", resp.Status)
 			if resp.StatusCode != http.StatusSwitchingProtocols {
 				p.noteCookies(q.r.Method, q.url, q.r.Header, resp.Header)
 				p.invalidate(q, resp)
@@ -74,7 +78,7 @@ func (p *Proxy) pass(w http.ResponseWriter, q *query, reason string) {
 		x.bytes, x.network = body.n, body.n
 		x.finish(outcome, reason, status)
 	}()
-	rp.ServeHTTP(w, q.r)
+	rp.ServeHTTP(w, q.r.WithContext(withStage(q.r.Context(), at)))
 }
 
 func passStatus(method string) string {

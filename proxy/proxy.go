@@ -95,6 +95,7 @@ type Proxy struct {
 
 	serving context.Context // of Serve: what outlives a request ends with it
 	flights flights
+	live    live
 	// handlers are the requests being answered. http.Server.Close does not wait
 	// for them, and the last thing they do is to keep what they have got.
 	handlers sync.WaitGroup

@@ -73,11 +73,13 @@ func (d *down) note(host string, now time.Time, failed bool) {
 // fetch sends a request that only reads, up to so many times. The body of the
 // answer fails when it stalls.
 func (p *Proxy) fetch(req *http.Request, tries int) (*http.Response, error) {
-	host := req.URL.Host
+	host, at := req.URL.Host, stageOf(req.Context())
 	tries = p.down.tries(host, p.now(), tries)
 	wait := firstWait
 	for try := 1; ; try++ {
+		at.set("waits for the server's answer%s", ofTries(try))
 		resp, err := p.send(req)
+		at.words.Store(&beginning)
 		pause := wait/2 + rand.N(wait)
 		again := err != nil && mayPass(req.Context(), err)
 		if err == nil && p.Policy.Retries(resp.StatusCode) {
@@ -93,6 +95,7 @@ func (p *Proxy) fetch(req *http.Request, tries int) (*http.Response, error) {
 		if err == nil {
 			resp.Body.Close()
 		}
+		at.set("waits %v before it is asked for again: %s", pause.Round(100*time.Millisecond), failure(resp, err))
 		select {
 		case <-time.After(pause):
 		case <-req.Context().Done():
@@ -100,6 +103,13 @@ func (p *Proxy) fetch(req *http.Request, tries int) (*http.Response, error) {
 		}
 		wait *= 4
 	}
+}
+
+func ofTries(try int) string {
+	if try == 1 {
+		return ""
+	}
+	return fmt.Sprintf(", asked %d times", try)
 }
 
 // send sends a request once.

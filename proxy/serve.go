@@ -23,6 +23,8 @@ func (p *Proxy) serveEntry(w http.ResponseWriter, q *query, e *store.Entry, o Ou
 	x.ex.SHA256 = e.SHA256
 	p.head(w.Header(), q, &e.Meta, use.Age)
 	mark(w.Header(), hitStatus(o))
+	x.lively.stage.leave()
+	x.lively.stage.words.Store(&sending)
 	out := &responseMeter{ResponseWriter: w}
 	switch {
 	case e.File == nil && e.Own && !e.Mine:
@@ -292,6 +294,8 @@ func (p *Proxy) serveUnkept(w http.ResponseWriter, q *query, f *flight) {
 	defer resp.Body.Close()
 	defer context.AfterFunc(q.r.Context(), f.cancel)()
 	unguard(resp)
+	q.x.lively.stage.leave()
+	q.x.lively.stage.set("is passed on as it comes: %s", resp.Status)
 	copyHeader(w.Header(), policy.KeptHeader(resp.Header))
 	for _, name := range []string{"Set-Cookie", "Set-Cookie2", "Location"} {
 		if v := resp.Header.Values(name); len(v) > 0 {

@@ -73,6 +73,7 @@ func (p *Proxy) splice(ctx context.Context, c *conn, up net.Conn, x *exchange, r
 	defer up.Close()
 	stop := context.AfterFunc(ctx, func() { up.Close() })
 	defer stop()
+	x.lively.stage.set("is open: %s", reason)
 	if c.scheme == "" {
 		c.scheme = "tcp"
 	}

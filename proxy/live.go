@@ -1,0 +1,169 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Live is a request that is being answered, or a connection that is being carried.
+// It holds no secrets.
+type Live struct {
+	Method string
+	URL    string // as that of Exchange
+	Start  time.Time
+	State  string // what it does or waits for, in words
+}
+
+// State tells what is going on, the oldest first.
+func (p *Proxy) State() []Live {
+	p.live.mu.Lock()
+	all := make([]Live, 0, len(p.live.all))
+	for x := range p.live.all {
+		all = append(all, Live{x.method, x.url, x.start, x.stage.String()})
+	}
+	p.live.mu.Unlock()
+	slices.SortFunc(all, func(a, b Live) int { return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.URL, b.URL)) })
+	return all
+}
+
+// live are the exchanges that have begun and not ended.
+type live struct {
+	mu  sync.Mutex
+	all map[*lively]struct{}
+}
+
+// lively is what of an exchange may be looked at while it is under way.
+type lively struct {
+	method, url string
+	start       time.Time
+	stage       stage
+}
+
+func (l *live) add(x *lively) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all == nil {
+		l.all = map[*lively]struct{}{}
+	}
+	l.all[x] = struct{}{}
+}
+
+func (l *live) remove(x *lively) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.all, x)
+}
+
+// stage is what somebody does now. The zero value looks into the store.
+type stage struct {
+	words  atomic.Pointer[string]
+	flight atomic.Pointer[flight] // whose answer is waited for, or read
+}
+
+// set says what is done now.
+func (s *stage) set(format string, args ...any) {
+	words := fmt.Sprintf(format, args...)
+	s.words.Store(&words)
+}
+
+// What nearly every exchange does: nothing is made for these, which do not change.
+var (
+	sending   = "is sent to the client from the cache"
+	together  = "another request fetches it"
+	beginning = "the answer begins to arrive"
+)
+
+// join says that an answer comes by a flight, which another request may lead.
+func (s *stage) join(f *flight, leads bool) {
+	s.words.Store(nil)
+	if !leads {
+		s.words.Store(&together)
+	}
+	s.flight.Store(f)
+}
+
+// leave is the end of join. What comes next is said by whoever does it.
+func (s *stage) leave() {
+	s.words.Store(nil)
+	s.flight.Store(nil)
+}
+
+// String says what is done now.
+func (s *stage) String() string {
+	words := s.words.Load()
+	switch f := s.flight.Load(); {
+	case f != nil && words != nil:
+		return *words + ": " + f.state()
+	case f != nil:
+		return f.state()
+	case words != nil:
+		return *words
+	}
+	return "is looked for in the cache"
+}
+
+// quiet is after how long a body that sends nothing is said to.
+const quiet = 2 * time.Second
+
+// state says how far a flight is.
+func (f *flight) state() string {
+	words := f.stage.words.Load()
+	select {
+	case <-f.ready:
+	default:
+		if words != nil {
+			return *words
+		}
+		return "waits for another run that fetches it"
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	got := max(f.size, f.received)
+	if f.done {
+		return "is sent to the client: all of it is here"
+	}
+	s := "body: " + bytesText(got)
+	if f.length >= 0 {
+		s += " of " + bytesText(f.length)
+	}
+	if silent := f.p.now().Sub(f.came); !f.came.IsZero() && silent > quiet {
+		s += fmt.Sprintf(", nothing for %v", silent.Round(time.Second))
+	}
+	if words != nil && words != &beginning { // it is taken up again
+		s += "; " + *words
+	}
+	return s
+}
+
+// bytesText is a number of bytes for people.
+func bytesText(n int64) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%d B", n)
+	case n < 1000_000:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	case n < 1000_000_000:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.2f GB", float64(n)/1e9)
+}
+
+// stageKey is that of the stage whose request a context is for.
+type stageKey struct{}
+
+func withStage(ctx context.Context, s *stage) context.Context {
+	return context.WithValue(ctx, stageKey{}, s)
+}
+
+// stageOf is a request's stage; one that nobody looks at when it has none.
+func stageOf(ctx context.Context) *stage {
+	if s, ok := ctx.Value(stageKey{}).(*stage); ok {
+		return s
+	}
+	return &stage{}
+}
