@@ -18,6 +18,8 @@ type account struct {
 	mu    sync.Mutex
 	sum   *report.Account
 	spool *report.Spool // nil when no report wants single exchanges
+
+	log requestLog
 }
 
 func newAccount(started time.Time, spool *report.Spool) *account {
@@ -32,10 +34,18 @@ func (a *account) record(x proxy.Exchange) {
 		StartMS: x.Start.Sub(a.started).Milliseconds(), WaitMS: x.Wait.Milliseconds(), MS: x.Took.Milliseconds(), SavedMS: x.Saved.Milliseconds(),
 		Obstacle: string(x.Obstacle), Client: x.Client,
 	}
+	a.log.add(x)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.sum.Add(line)
 	a.spool.Add(line)
+}
+
+// totals are those so far.
+func (a *account) totals() report.Counts {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sum.Totals
 }
 
 // report is what came of the run so far.
@@ -70,6 +80,7 @@ func (a *account) learn(closed []uint16, sudo bool) {
 func (a *account) close() {
 	if a != nil {
 		a.spool.Close()
+		_ = a.log.close() // of a run that has failed: it has said so already
 	}
 }
 

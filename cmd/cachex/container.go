@@ -200,11 +200,18 @@ func (s *session) prepareContainer() error {
 	made := make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() {
-		select {
-		case sig := <-got:
-			n, _ := sig.(syscall.Signal)
-			cancel(&exitError{fmt.Errorf("stopped by the signal %s", sig), exitSignal + int(n), ""})
-		case <-made:
+		for {
+			select {
+			case sig := <-got:
+				if asksForState(sig) {
+					s.printState()
+					continue
+				}
+				n, _ := sig.(syscall.Signal)
+				cancel(&exitError{fmt.Errorf("stopped by the signal %s", sig), exitSignal + int(n), ""})
+			case <-made:
+			}
+			return
 		}
 	})
 	err := s.makeContainer(ctx)

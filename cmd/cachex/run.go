@@ -29,6 +29,7 @@ type runOptions struct {
 	lock       string
 	noRecord   bool
 	quiet      bool
+	log        string
 	frozen     bool
 	pass       []string
 	allow      []string
@@ -116,6 +117,12 @@ When it has ended, a report on standard error says what came from the cache and
 what from the network, and why; with --quiet it is one line. There is none where
 nothing was asked for. See "cachex help reports".
 
+For a command that seems to hang, SIGUSR1 (kill -USR1 PID) has cachex say on
+standard error what is under way: each request, for how long, and what it waits
+for. It is not passed on to the command, as other signals are. With --log each
+request leaves a line in FILE as it ends, so that tail -f shows them: when it
+began, what became of it, status, bytes, milliseconds, URL and reason.
+
 EXIT STATUS
   that of COMMAND; 128+N when signal N ended it;
   3    --fail-on-miss: the command succeeded although a request was refused
@@ -127,11 +134,11 @@ ENVIRONMENT
   CACHEX_CACHE, CACHEX_LAYER, CACHEX_LOWER, CACHEX_OFFLINE, CACHEX_POLICY,
   CACHEX_SANDBOX, CACHEX_REPORT, CACHEX_SUBJECT, CACHEX_ALLOW, CACHEX_DENY,
   CACHEX_PASSTHROUGH, CACHEX_HOST_PORT, CACHEX_PUBLISH, CACHEX_FAIL_ON_MISS,
-  CACHEX_LOCK, CACHEX_FROZEN, CACHEX_NO_RECORD, CACHEX_QUIET, CACHEX_IMAGE,
-  CACHEX_PULL, CACHEX_USER, CACHEX_VOLUME, CACHEX_WORKDIR, CACHEX_READ_ONLY,
-  CACHEX_ENV and CACHEX_CONFIG give defaults for the flags of those names. Lists
-  are separated by commas. After them come those of a file: see "cachex help
-  config".
+  CACHEX_LOCK, CACHEX_FROZEN, CACHEX_NO_RECORD, CACHEX_QUIET, CACHEX_LOG,
+  CACHEX_IMAGE, CACHEX_PULL, CACHEX_USER, CACHEX_VOLUME, CACHEX_WORKDIR,
+  CACHEX_READ_ONLY, CACHEX_ENV and CACHEX_CONFIG give defaults for the flags of
+  those names. Lists are separated by commas. After them come those of a file:
+  see "cachex help config".
 
   CONTAINER_HOST names podman's service, as for podman itself.
 
@@ -188,6 +195,7 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	o.container.flags(f)
 	f.BoolVar(&o.failOnMiss, "fail-on-miss", false, "exit with 3 when the command succeeded although a request was refused")
 	f.BoolVar(&o.noRecord, "no-record", false, "leave no record for cachex report")
+	f.StringVar(&o.log, "log", "", "add a line to `FILE` for each request, as it ends")
 	f.BoolVar(&o.quiet, "quiet", false, "report one line instead of a text")
 	f.StringVar(&o.lock, "lock", "", "name what the command receives in `FILE`")
 	f.BoolVar(&o.frozen, "frozen", false, "refuse what --lock does not name, and what differs")

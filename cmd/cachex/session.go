@@ -47,6 +47,7 @@ type session struct {
 	doors     *publisher
 	account   *account
 	lock      lockfile
+	lookups   lookups
 }
 
 // run does everything between the command line and the exit status.
@@ -95,6 +96,9 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 	s.compare(r)
 	if err := writeReports(io, o.targets, r); err != nil {
 		complain(io.err, err) // the command's status is worth more
+	}
+	if err := s.account.log.close(); err != nil {
+		complain(io.err, err)
 	}
 	if err := s.keepRecord(r); err != nil {
 		complain(io.err, err)
@@ -174,6 +178,9 @@ func (s *session) prepareProxy() error {
 		}
 	}
 	s.account = newAccount(s.started, lines)
+	if err := s.account.log.open(s.opts.log); err != nil {
+		return err
+	}
 	if s.opts.offline {
 		_ = os.MkdirAll(s.opts.cache, 0o755) // a cache that is not there yet is an empty one
 	}
@@ -270,6 +277,7 @@ func (s *session) resolver() *dns.Resolver {
 		if throughProxy(name) {
 			return nil // the proxy resolves names that this host may not know
 		}
+		defer s.lookups.begin(name)()
 		_, err := net.DefaultResolver.LookupHost(ctx, name)
 		return err
 	}
@@ -333,7 +341,7 @@ func (s *session) serve(path string, args []string) (sandbox.State, error) {
 		return sandbox.State{}, s.container.startError(args[0], err)
 	}
 	serving.Go(func() { s.doors.serve(ctx, s.box) })
-	serving.Go(func() { forwardSignals(ctx, s.box, got) })
+	serving.Go(func() { s.heedSignals(ctx, got) })
 	return s.box.Wait()
 }
 
@@ -364,12 +372,17 @@ func trees(in []ca.Tree) []sandbox.Tree {
 	return out
 }
 
-// forwardSignals passes on what is sent to cachex alone, until the context ends.
-func forwardSignals(ctx context.Context, box *sandbox.Sandbox, got <-chan os.Signal) {
+// heedSignals passes on what is sent to cachex alone, but for the signal that is for
+// cachex, until the context ends.
+func (s *session) heedSignals(ctx context.Context, got <-chan os.Signal) {
 	for {
 		select {
 		case sig := <-got:
-			box.Signal(sig) // fails only when the build has ended
+			if asksForState(sig) {
+				s.printState()
+				continue
+			}
+			s.box.Signal(sig) // fails only when the build has ended
 		case <-ctx.Done():
 			return
 		}

@@ -1,0 +1,11 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// asksForState tells of the signal after which a run says what it is doing.
+func asksForState(sig os.Signal) bool { return sig == syscall.SIGUSR1 }
