@@ -47,18 +47,25 @@ func TestMain(m *testing.M) {
 //	examples OF FILE   the examples of a help page (help_test.go)
 //	requests N [PATH]  the origin was asked N times since the last "requests"
 //
+// When a script has ended, each JSON report and record in its directory is held to
+// the schema (reports_test.go).
+//
 // No script can reach the real network: the host's proxy is the test's own.
 func TestScripts(t *testing.T) {
 	dir := filepath.Join("..", "..", "testdata", "scripts")
 	if found, err := filepath.Glob(filepath.Join(dir, "*.txtar")); err != nil || len(found) == 0 {
 		t.Fatalf("no scripts in %s: %v", dir, err)
 	}
+	schema := reportSchema()
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Setup:               setUpScript,
-		Condition:           scriptCondition,
+		Setup: func(env *testscript.Env) error {
+			checkReportsAfter(env, schema)
+			return setUpScript(env)
+		},
+		Condition: scriptCondition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"origin":   originCommand,
 			"requests": requestsCommand,
