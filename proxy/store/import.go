@@ -2,6 +2,7 @@ package store
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -54,6 +55,8 @@ type importing struct {
 	tar     *tar.Reader
 	foreign bool     // names of credentials are another directory's
 	last    *pending // metadata whose body has not come yet
+	near    nearby
+	small   []byte // space for a small body
 }
 
 // pending is metadata, which comes before its body.
@@ -88,6 +91,7 @@ func (s *Store) Import(r io.Reader, i Importer) (Imported, error) {
 		i.Skip = func(string, string) {}
 	}
 	x := &importing{Store: s, Importer: i, tar: tar.NewReader(r), foreign: true}
+	defer x.near.close()
 	if err := x.head(); err != nil {
 		return x.Imported, err
 	}
@@ -218,14 +222,13 @@ func (x *importing) meta(h *tar.Header) error {
 	if err != nil {
 		return err
 	}
-	var m Meta
-	if json.Unmarshal(b, &m) != nil || !k.isOf(m.URL) ||
-		m.Status < 200 || m.Status > 599 || len(m.Body) > MaxStatusBody {
+	m, err := parseMeta(k, b)
+	if err != nil || m.Status < 200 || m.Status > 599 || len(m.Body) > MaxStatusBody {
 		x.skip(h.Name, errDamaged.Error())
 		return nil
 	}
 	m.Header, m.Below, m.Gone = x.Kept(m.Header), false, false
-	p := &pending{k, variant, &m, h.ModTime}
+	p := &pending{k, variant, m, h.ModTime}
 	if m.Mine {
 		p.used = always()
 	}
@@ -241,7 +244,7 @@ func (x *importing) meta(h *tar.Header) error {
 		x.Here++
 		return nil
 	}
-	if err := x.PutNote(k, base, &m); err != nil {
+	if err := x.PutNote(k, base, m); err != nil {
 		return err
 	}
 	x.took(p, 0)
@@ -333,21 +336,32 @@ func (x *importing) body(h *tar.Header, k Key, variant string, p *pending, fresh
 		x.skip(h.Name, "its size is not what its metadata says")
 		return nil
 	}
+	content := io.Reader(x.tar)
+	if fresh && h.Size <= maxHeldBody {
+		placed, err := x.smallBody(h, p)
+		if err != nil || placed {
+			return err
+		}
+		content = bytes.NewReader(x.small)
+	}
 	w, err := x.Create()
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if _, err := io.Copy(w, x.tar); err != nil {
+	if _, err := io.Copy(w, content); err != nil {
 		return err
 	}
 	if p != nil && w.SHA256() != p.meta.SHA256 {
 		x.skip(h.Name, "its bytes are not what its metadata says")
 		return nil
 	}
-	if fresh && x.placeNew(w, h.Name, p) {
-		x.count(h.Size)
-		return nil
+	if fresh {
+		if x.placeNew(w, h.Name, p) {
+			x.count(h.Size)
+			return nil
+		}
+		x.near.close() // it may be of folders that are removed
 	}
 	lock, err := x.Lock(context.Background(), k, variant)
 	if err != nil {
@@ -370,6 +384,22 @@ func (x *importing) body(h *tar.Header, k Key, variant string, p *pending, fresh
 		return err
 	}
 	return x.finish(p, variants, h.Size)
+}
+
+// smallBody reads a body of which nothing is here, and places it if it is what its
+// metadata says.
+func (x *importing) smallBody(h *tar.Header, p *pending) (placed bool, err error) {
+	x.small = slices.Grow(x.small[:0], int(h.Size))[:h.Size]
+	if _, err := io.ReadFull(x.tar, x.small); err != nil {
+		return false, err
+	}
+	if sum := sha256.Sum256(x.small); hex.EncodeToString(sum[:]) != p.meta.SHA256 {
+		return false, nil // it is told with those of others
+	}
+	if placed = x.placeSmall(x.small, h.Name, p); placed {
+		x.count(h.Size)
+	}
+	return placed, nil
 }
 
 // finish notes which variants are beside an answer, and when it was last used.

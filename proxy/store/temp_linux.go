@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,7 +42,9 @@ func (w *Writer) link() error {
 }
 
 // self is the name that a file without one has for its own process.
-func (w *Writer) self() string { return fmt.Sprintf("/proc/self/fd/%d", w.file.Fd()) }
+func (w *Writer) self() string { return nameOf(int(w.file.Fd())) }
+
+func nameOf(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
 // freeBytes is the room that is left on a file system; a guess of plenty where that
 // is not known.

@@ -14,8 +14,14 @@ func (w *Writer) link() error { return nil }
 // freeBytes is not known here.
 func freeBytes(*os.Root) int64 { return math.MaxInt64 }
 
-// none and placeNew are for systems with files without names. Elsewhere all are
+// nearby, none, placeNew and placeSmall are for systems with files without names. Elsewhere all are
 // placed under locks.
+type nearby struct{}
+
+func (n *nearby) close() {}
+
 func (x *importing) none(string, string) bool { return false }
 
 func (x *importing) placeNew(*Writer, string, *pending) bool { return false }
+
+func (x *importing) placeSmall([]byte, string, *pending) bool { return false }
