@@ -54,7 +54,7 @@ func Line(w io.Writer, r *Report) error {
 	if r.Totals.Requests == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "cachex: %s; %s from the cache, %s from the network\n", headline(r.Totals, r.Offline), Size(r.Totals.BytesCache), Size(r.Totals.BytesNetwork))
+	_, err := fmt.Fprintf(w, "cachex: %s; %s from the cache, %s from the network\n", headline(r.Totals, r.Offline, Palette{}), Size(r.Totals.BytesCache), Size(r.Totals.BytesNetwork))
 	return err
 }
 
@@ -65,7 +65,7 @@ func Text(out *os.File, r *Report) error {
 	var b strings.Builder
 	t, a := r.Totals, r.Account
 	if t.Requests > 0 {
-		fmt.Fprintf(&b, "%s %s\n", p.Title.Render("cachex:"), headline(t, r.Offline))
+		fmt.Fprintf(&b, "%s %s\n", p.Title.Render("cachex:"), headline(t, r.Offline, p))
 		b.WriteString(hostTable(r.Hosts, p, width) + "\n")
 		for line := range strings.Lines(trafficLine(t)) {
 			fmt.Fprintln(&b, p.Dim.Render(strings.TrimSuffix(line, "\n")))
@@ -142,17 +142,18 @@ func wrap(line string, width int) string {
 	return b.String()
 }
 
-func headline(t Counts, offline bool) string {
+func headline(t Counts, offline bool, p Palette) string {
 	parts := []string{Plural(t.Requests, "request")}
 	for _, c := range []struct {
-		n    int
-		word string
+		n     int
+		word  string
+		style lipgloss.Style
 	}{
-		{t.Hit, "hit"}, {t.Revalidated, "revalidated"}, {t.Stale, "stale"}, {t.Miss, "missed"}, {t.Pass, "passed"},
-		{t.Tunnel, "tunnelled"}, {t.Refused, "refused"}, {t.Error, "failed"},
+		{t.Hit, "hit", p.Good}, {t.Revalidated, "revalidated", p.Good}, {t.Stale, "stale", p.Warn}, {t.Miss, "missed", lipgloss.Style{}}, {t.Pass, "passed", lipgloss.Style{}},
+		{t.Tunnel, "tunnelled", lipgloss.Style{}}, {t.Refused, "refused", p.Bad}, {t.Error, "failed", p.Bad},
 	} {
 		if c.n > 0 {
-			parts = append(parts, humanize.Comma(int64(c.n))+" "+c.word)
+			parts = append(parts, c.style.Render(humanize.Comma(int64(c.n))+" "+c.word))
 		}
 	}
 	line := strings.Join(parts, ", ")
@@ -173,7 +174,7 @@ func Plural(n int, word string) string {
 func trafficLine(t Counts) string {
 	line := fmt.Sprintf("%s from the cache, %s from the network", Size(t.BytesCache), Size(t.BytesNetwork))
 	if saved := time.Duration(t.SavedMS) * time.Millisecond; saved >= 100*time.Millisecond {
-		line += fmt.Sprintf(";\n%s of waiting saved, by how long the same downloads took when they were fetched", saved.Round(100*time.Millisecond))
+		line += fmt.Sprintf(";\n%s of waiting saved, as measured when the same files were fetched", saved.Round(100*time.Millisecond))
 	}
 	return line
 }
