@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -140,6 +141,25 @@ func writeWhole(name string, write func(io.Writer) error) error {
 		os.Remove(f.Name())
 	}
 	return err
+}
+
+// probeWhole tells whether writeWhole could write a file. It leaves nothing.
+func probeWhole(name string) error {
+	switch fi, err := os.Stat(name); {
+	case err == nil && fi.IsDir():
+		return errors.New("it is a directory")
+	case err == nil && !fi.Mode().IsRegular():
+		return nil // who opens a pipe waits for its other end
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
+	if err != nil {
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			err = at.Err // the name is one of ours
+		}
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // parseTime reads a time, a day, or how long ago it was.

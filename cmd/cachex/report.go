@@ -139,6 +139,18 @@ func (t reportTarget) write(streams streams, r *report.Report) error {
 	return nil
 }
 
+// probe makes and removes a file where the report is to be, so that what can't be
+// written is noticed before the command runs.
+func (t reportTarget) probe() error {
+	if t.file == "" {
+		return nil
+	}
+	if err := probeWhole(t.file); err != nil {
+		return &exitError{fmt.Errorf("write the report %s: %w", t.file, err), exitInternal, "name a file in a directory that you may write to"}
+	}
+	return nil
+}
+
 // formatNamed is the format of a name that reportFormats lists.
 func formatNamed(name string) report.Format {
 	formats := report.Formats()

@@ -169,6 +169,11 @@ func (s *session) network() sandbox.Network {
 func (s *session) prepareProxy() error {
 	var lines *report.Spool
 	err := s.lock.probe()
+	for _, t := range s.opts.targets {
+		if err == nil {
+			err = t.probe()
+		}
+	}
 	if err != nil {
 		return err
 	}
