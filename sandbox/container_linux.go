@@ -158,14 +158,14 @@ func (p *first) runContained(prepare Prepare) error {
 			return &StepError{Step: "open the host's ports", Err: err}
 		}
 	}
-	if err := p.contain(m.Start, streams, prepare); err != nil {
+	if err := p.contain(m.Start, prepare); err != nil {
 		return err
 	}
 	return p.command(m.Start, streams[:3])
 }
 
 // contain gives the command what the container says of it.
-func (p *first) contain(s *start, streams []int, prepare Prepare) error {
+func (p *first) contain(s *start, prepare Prepare) error {
 	c := s.Container
 	who, err := lookUser("/", c.User)
 	if err != nil {
@@ -189,12 +189,7 @@ func (p *first) contain(s *start, streams []int, prepare Prepare) error {
 	}
 	s.Env = env
 	p.dir = c.Dir
-	p.sys = &syscall.SysProcAttr{Credential: who.credential()}
-	if c.Screen != nil {
-		if p.master, err = p.openScreen(*c.Screen, streams, who.uid); err != nil {
-			return &StepError{Step: "make a terminal", Err: err}
-		}
-	}
+	p.sys, p.uid = &syscall.SysProcAttr{Credential: who.credential()}, who.uid
 	s.Path, err = lookCommand(c.Dir, s.Args[0], env)
 	return err
 }

@@ -82,10 +82,12 @@ type first struct {
 	bare     bool
 	guarding chan error // of an environment's guard, nil without
 	scratch  string     // Config.Scratch
-	// Of a container's command: its directory, its user and terminal, and the
-	// terminal's other end, nil when there is none.
-	dir    string
-	sys    *syscall.SysProcAttr
+	// Of a container's command: its directory and user.
+	dir string
+	uid uint32
+	sys *syscall.SysProcAttr
+	// master is the other end of the command's terminal, nil when it has none of
+	// its own.
 	master *os.File
 	job    bool // it has a process group of its own, which goes on as one
 }
@@ -195,6 +197,12 @@ func ownNamespaces(hostNet, hostMount string, mounts bool) error {
 // command runs the build until it has ended.
 func (p *first) command(s *start, streams []int) error {
 	p.echoes.watch()
+	if s.Screen != nil {
+		var err error
+		if p.master, err = p.openScreen(*s.Screen, streams); err != nil {
+			return &StepError{Step: "make a terminal", Err: err}
+		}
+	}
 	pid, err := p.fork(s, streams)
 	if err != nil {
 		return err // an ExecError once it has crossed the link

@@ -63,13 +63,8 @@ type start struct {
 	Daemons   []string
 	HostPorts *openPorts // nil when none are asked for
 	Scratch   string
-	Container *contained // nil unless the sandbox is one
-}
-
-// contained is a Container, and the terminal that its command gets, nil for none.
-type contained struct {
-	Container
-	Screen *screenShape
+	Container *Container   // nil unless the sandbox is one
+	Screen    *screenShape // of the terminal that the command gets, nil for none
 }
 
 // exit is how the command ended.
@@ -80,7 +75,7 @@ type exit struct {
 
 // newStart takes the data out of the trees.
 func newStart(c Config) (*start, *os.File, error) {
-	s := &start{Path: c.Path, Args: c.Args, Env: c.Env, Daemons: c.Daemons, Scratch: c.Scratch, Container: containedOf(c)}
+	s := &start{Path: c.Path, Args: c.Args, Env: c.Env, Daemons: c.Daemons, Scratch: c.Scratch, Container: c.Container, Screen: screenOf(c)}
 	var data [][]byte
 	for _, t := range c.Trees {
 		t.Files = slices.Clone(t.Files)

@@ -20,6 +20,7 @@ package sandbox
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -79,6 +80,23 @@ type Config struct {
 	Scratch string
 	// Container is set for a sandbox of Adopt, and nil for all others.
 	Container *Container
+	// Display, unless it is nil, gives the command a terminal of its own in the
+	// place of the user's, and gets what is to be seen there. Stdin must be a
+	// terminal; otherwise it is as if it were nil.
+	Display Display
+}
+
+// Display shows on the user's terminal what a command writes to one of its own.
+// It may keep rows for itself.
+type Display interface {
+	io.Writer
+	// Rows says how many of a terminal's rows are the command's.
+	Rows(rows, columns int) int
+	// Enter takes the terminal over, which has so many rows and columns. It is called
+	// again when the size has changed, and after Leave.
+	Enter(rows, columns int)
+	// Leave gives the terminal back as it was.
+	Leave()
 }
 
 // Tree is a directory of which the sandbox gets a private, writable copy with

@@ -13,7 +13,8 @@ import (
 )
 
 // A command in a container gets a terminal of the container's: the user's would
-// be nobody's controlling terminal there. This side copies between the two.
+// be nobody's controlling terminal there. So does one whose text goes through a
+// Display. This side copies between the two.
 
 // screenShape is what a new terminal takes over from the user's.
 type screenShape struct {
@@ -22,31 +23,29 @@ type screenShape struct {
 	Streams [3]bool // which of the standard streams it replaces
 }
 
-// containedOf is nil unless the command is one of a container.
-func containedOf(c Config) *contained {
-	if c.Container == nil {
-		return nil
-	}
-	out := &contained{Container: *c.Container}
+// screenOf is nil unless the command gets a terminal.
+func screenOf(c Config) *screenShape {
 	termios, err := unix.IoctlGetTermios(int(c.Stdin.Fd()), unix.TCGETS)
-	if !c.Container.Terminal || err != nil {
-		return out
+	if c.Display == nil && (c.Container == nil || !c.Container.Terminal) || err != nil {
+		return nil
 	}
 	shape := screenShape{Termios: *termios}
 	if size, err := unix.IoctlGetWinsize(int(c.Stdin.Fd()), unix.TIOCGWINSZ); err == nil {
 		shape.Size = *size
+		if c.Display != nil {
+			shape.Size.Row = uint16(c.Display.Rows(int(size.Row), int(size.Col)))
+		}
 	}
 	for i, f := range []*os.File{c.Stdin, c.Stdout, c.Stderr} {
 		_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 		shape.Streams[i] = err == nil
 	}
-	out.Screen = &shape
-	return out
+	return &shape
 }
 
 // openScreen makes the terminal and puts it in the place of streams. Its owner
-// is the command's user.
-func (p *first) openScreen(shape screenShape, streams []int, uid uint32) (*os.File, error) {
+// is the command's user, as whom a container's first process does not run.
+func (p *first) openScreen(shape screenShape, streams []int) (*os.File, error) {
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err
@@ -65,7 +64,11 @@ func (p *first) openScreen(shape screenShape, streams []int, uid uint32) (*os.Fi
 		return nil, err
 	}
 	defer slave.Close()
-	_ = slave.Chown(int(uid), -1)                                          // for programs that open /dev/tty
+	if p.sys == nil {
+		p.sys = &syscall.SysProcAttr{}
+	} else {
+		_ = slave.Chown(int(p.uid), -1) // for programs that open /dev/tty
+	}
 	_ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &shape.Size)             // 0 by 0 is "unknown"
 	_ = unix.IoctlSetTermios(int(slave.Fd()), unix.TCSETS, &shape.Termios) // they stay the usual ones
 	for i := range streams[:3] {
@@ -100,6 +103,7 @@ func (p *first) takeMaster() []int {
 // screen is the user's terminal while the command has one of its own.
 type screen struct {
 	user    *os.File
+	display Display // nil shows all as it is
 	before  unix.Termios
 	master  *os.File
 	stop    [2]*os.File // closing the second ends the copying
@@ -110,7 +114,7 @@ type screen struct {
 
 // showScreen begins to copy. It takes the master over.
 func showScreen(master int, c Config) *screen {
-	s := &screen{user: c.Stdin, master: os.NewFile(uintptr(master), "terminal"), resized: make(chan os.Signal, 1)}
+	s := &screen{user: c.Stdin, display: c.Display, master: os.NewFile(uintptr(master), "terminal"), resized: make(chan os.Signal, 1)}
 	if t, err := unix.IoctlGetTermios(int(s.user.Fd()), unix.TCGETS); err == nil {
 		s.before = *t
 	}
@@ -121,7 +125,11 @@ func showScreen(master int, c Config) *screen {
 			s.resize()
 		}
 	})
-	s.copying.Go(func() { io.Copy(screenOutput(c), s.master) }) // until nobody in the container has it
+	var shown io.Writer = screenOutput(c)
+	if c.Display != nil {
+		shown = c.Display
+	}
+	s.copying.Go(func() { io.Copy(shown, s.master) }) // until nobody in the sandbox has it
 	var err error
 	if s.stop[0], s.stop[1], err = os.Pipe(); err == nil {
 		s.copying.Go(s.keys)
@@ -180,15 +188,26 @@ func (s *screen) enter() {
 
 // leave gives the user's terminal back as it was.
 func (s *screen) leave() {
-	if s != nil {
-		_ = unix.IoctlSetTermios(int(s.user.Fd()), unix.TCSETSW, &s.before) // as above
+	if s == nil {
+		return
 	}
+	if s.display != nil {
+		s.display.Leave()
+	}
+	_ = unix.IoctlSetTermios(int(s.user.Fd()), unix.TCSETSW, &s.before) // as above
 }
 
 func (s *screen) resize() {
-	if size, err := unix.IoctlGetWinsize(int(s.user.Fd()), unix.TIOCGWINSZ); err == nil {
-		_ = unix.IoctlSetWinsize(int(s.master.Fd()), unix.TIOCSWINSZ, size) // nobody looks any more
+	size, err := unix.IoctlGetWinsize(int(s.user.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return
 	}
+	if s.display != nil {
+		rows, columns := int(size.Row), int(size.Col)
+		s.display.Enter(rows, columns)
+		size.Row = uint16(s.display.Rows(rows, columns))
+	}
+	_ = unix.IoctlSetWinsize(int(s.master.Fd()), unix.TIOCSWINSZ, size) // nobody looks any more
 }
 
 // end waits until all of the command's text is shown.

@@ -30,6 +30,7 @@ type runOptions struct {
 	noRecord   bool
 	quiet      bool
 	log        string
+	progress   bool
 	frozen     bool
 	pass       []string
 	allow      []string
@@ -135,6 +136,7 @@ ENVIRONMENT
   CACHEX_SANDBOX, CACHEX_REPORT, CACHEX_SUBJECT, CACHEX_ALLOW, CACHEX_DENY,
   CACHEX_PASSTHROUGH, CACHEX_HOST_PORT, CACHEX_PUBLISH, CACHEX_FAIL_ON_MISS,
   CACHEX_LOCK, CACHEX_FROZEN, CACHEX_NO_RECORD, CACHEX_QUIET, CACHEX_LOG,
+  CACHEX_PROGRESS,
   CACHEX_IMAGE, CACHEX_PULL, CACHEX_USER, CACHEX_VOLUME, CACHEX_WORKDIR,
   CACHEX_READ_ONLY, CACHEX_ENV and CACHEX_CONFIG give defaults for the flags of
   those names. Lists are separated by commas. After them come those of a file:
@@ -196,6 +198,7 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	f.BoolVar(&o.failOnMiss, "fail-on-miss", false, "exit with 3 when the command succeeded although a request was refused")
 	f.BoolVar(&o.noRecord, "no-record", false, "leave no record for cachex report")
 	f.StringVar(&o.log, "log", "", "add a line to `FILE` for each request, as it ends")
+	f.BoolVar(&o.progress, "progress", false, "keep a line on the terminal that says what is downloaded")
 	f.BoolVar(&o.quiet, "quiet", false, "report one line instead of a text")
 	f.StringVar(&o.lock, "lock", "", "name what the command receives in `FILE`")
 	f.BoolVar(&o.frozen, "frozen", false, "refuse what --lock does not name, and what differs")

@@ -338,6 +338,10 @@ func (s *session) serve(path string, args []string) (sandbox.State, error) {
 		Scratch: s.scratch, Daemons: engineSockets(os.Getenv),
 	}
 	s.container.fill(&command, s.authority)
+	if line := s.statusLine(); line != nil {
+		command.Display = line
+		defer line.Close()
+	}
 	// From before the start, as one could come as soon as the command has begun.
 	got := make(chan os.Signal, 8)
 	signal.Notify(got, sandbox.Signals()...)
