@@ -215,6 +215,7 @@ func (p *first) command(s *start, streams []int) error {
 	}
 	go p.obey(pid)
 	status := p.reap(pid)
+	p.leaveScreen()
 	if p.shared {
 		killRest()
 	}

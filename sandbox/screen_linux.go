@@ -92,6 +92,19 @@ func (p *first) openScreen(shape screenShape, streams []int) (*os.File, error) {
 	return master, nil
 }
 
+// leaveScreen gives the terminal up. At the end of a session's leader the kernel hangs
+// its terminal up, and what nobody has read by then is lost; not so where the leader
+// has left it before (disassociate_ctty in drivers/tty/tty_jobctrl.c).
+func (p *first) leaveScreen() {
+	if p.master == nil || !p.job {
+		return
+	}
+	if tty, err := os.OpenFile("/dev/tty", os.O_RDWR|unix.O_NOCTTY, 0); err == nil {
+		_ = unix.IoctlSetInt(int(tty.Fd()), unix.TIOCNOTTY, 0) // then it is as it was
+		tty.Close()
+	}
+}
+
 // takeMaster gives the terminal's descriptor, if there is one, for a message.
 func (p *first) takeMaster() []int {
 	if p.master == nil {
