@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,18 +18,45 @@ type Live struct {
 	URL    string // as that of Exchange
 	Start  time.Time
 	State  string // what it does or waits for, in words
+	// Received are bytes of a body that is being downloaded, and Length is how many
+	// it has, negative when that is not known. Of a download that several wait for
+	// they are the oldest's alone. Both are 0 for all else.
+	Received, Length int64
 }
 
 // State tells what is going on, the oldest first.
 func (p *Proxy) State() []Live {
 	p.live.mu.Lock()
-	all := make([]Live, 0, len(p.live.all))
-	for x := range p.live.all {
-		all = append(all, Live{x.method, x.url, x.start, x.stage.String()})
-	}
+	found := slices.Collect(maps.Keys(p.live.all))
 	p.live.mu.Unlock()
-	slices.SortFunc(all, func(a, b Live) int { return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.URL, b.URL)) })
+	slices.SortFunc(found, func(a, b *lively) int { return cmp.Or(a.start.Compare(b.start), cmp.Compare(a.url, b.url)) })
+	all := make([]Live, 0, len(found))
+	told := map[*flight]bool{}
+	for _, x := range found {
+		l := Live{Method: x.method, URL: x.url, Start: x.start, State: x.stage.String()}
+		if f := x.stage.flight.Load(); f != nil && !told[f] {
+			told[f] = true
+			l.Received, l.Length = f.progress()
+		}
+		all = append(all, l)
+	}
 	return all
+}
+
+// progress is how much of a body has come, and its length; both are 0 where none is
+// on its way.
+func (f *flight) progress() (received, length int64) {
+	select {
+	case <-f.ready:
+	default:
+		return 0, 0
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done {
+		return 0, 0
+	}
+	return max(f.size, f.received), f.length
 }
 
 // live are the exchanges that have begun and not ended.

@@ -55,13 +55,6 @@ func (a *account) report(run report.Run) *report.Report {
 	return report.New(run, a.sum, a.spool)
 }
 
-// totals are the sums so far.
-func (a *account) totals() report.Counts {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.sum.Totals
-}
-
 // refused tells whether a request was refused.
 func (a *account) refused() bool {
 	a.mu.Lock()

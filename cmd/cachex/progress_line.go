@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"sync"
@@ -8,8 +9,6 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
-
-	"cachex/cmd/cachex/report"
 )
 
 // statusLine is the last row of the terminal while a command runs: the command has
@@ -112,6 +111,12 @@ func (l *statusLine) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
+// say writes lines of cachex's own among the command's. The terminal does not begin
+// lines anew by itself while the command has one of its own.
+func (l *statusLine) say(text []byte) {
+	l.Write(bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")))
+}
+
 func (l *statusLine) update() {
 	text := l.text()
 	l.mu.Lock()
@@ -133,11 +138,6 @@ func (s *session) statusLine() *statusLine {
 	if !s.opts.progress || !term.IsTerminal(int(s.io.in.Fd())) || !term.IsTerminal(int(s.io.err.Fd())) {
 		return nil
 	}
-	return newStatusLine(s.io.err, s.progressText)
-}
-
-// progressText is what the line says: the sums of what has ended.
-func (s *session) progressText() string {
-	t := s.account.totals()
-	return fmt.Sprintf("cachex: %s, %s from the cache, %s from the network", report.Plural(t.Requests, "request"), report.Size(t.BytesCache), report.Size(t.BytesNetwork))
+	w := &progressWords{now: time.Now}
+	return newStatusLine(s.io.err, func() string { return w.of(s.account.totals(), s.proxy.State()) })
 }

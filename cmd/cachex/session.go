@@ -46,6 +46,7 @@ type session struct {
 	conf      podman.Conf  // of the command's own containers, nil when it makes none
 	doors     *publisher
 	account   *account
+	line      *statusLine // of --progress, nil without
 	lock      lockfile
 	lookups   lookups
 }
@@ -338,9 +339,9 @@ func (s *session) serve(path string, args []string) (sandbox.State, error) {
 		Scratch: s.scratch, Daemons: engineSockets(os.Getenv),
 	}
 	s.container.fill(&command, s.authority)
-	if line := s.statusLine(); line != nil {
-		command.Display = line
-		defer line.Close()
+	if s.line = s.statusLine(); s.line != nil {
+		command.Display = s.line
+		defer s.line.Close()
 	}
 	// From before the start, as one could come as soon as the command has begun.
 	got := make(chan os.Signal, 8)

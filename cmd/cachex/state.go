@@ -57,7 +57,11 @@ func (s *session) printState() {
 	if n := len(all) - shownUnderWay; n > 0 {
 		fmt.Fprintf(&b, "  and %d more\n", n)
 	}
-	s.io.err.Write(b.Bytes()) // who can't be told isn't
+	if s.line != nil {
+		s.line.say(b.Bytes())
+	} else {
+		s.io.err.Write(b.Bytes()) // who can't be told isn't
+	}
 }
 
 // shortTime is a duration to a tenth of a second, or a second where it is long.
