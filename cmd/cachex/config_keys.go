@@ -26,8 +26,8 @@ import (
 // projectKeys are those that every project may set. Of projectFiles the files must
 // be the project's own.
 var (
-	projectKeys  = []string{"policy", "offline", "frozen", "fail-on-miss", "allow", "deny", "lock", "report", "subject", "log", "quiet"}
-	projectFiles = []string{"lock", "report", "subject", "log"}
+	projectKeys  = []string{"policy", "offline", "frozen", "fail-on-miss", "allow", "deny", "lock", "report", "subject", "verbose", "quiet"}
+	projectFiles = []string{"lock", "report", "subject", "verbose"}
 )
 
 // narrowKeys are those that take something away from the command. What the user's
@@ -205,7 +205,7 @@ func texts(key string, raw any) ([]string, error) {
 func (f *configFile) absolute(key, v string) (string, error) {
 	before, after := "", ""
 	switch key {
-	case "cache", "layer", "lower", "lock", "log", "subject", "trust":
+	case "cache", "layer", "lower", "lock", "verbose", "subject", "trust":
 	case "report":
 		format, file, ok := strings.Cut(v, "=")
 		if !ok || file == "" {

@@ -10,7 +10,7 @@ import (
 	"cachex/proxy"
 )
 
-// requestLog is the file of --log. The zero value writes nothing.
+// requestLog is the file of --verbose. The zero value writes nothing.
 type requestLog struct {
 	path string
 

@@ -29,7 +29,7 @@ type runOptions struct {
 	lock       string
 	noRecord   bool
 	quiet      bool
-	log        string
+	verbose    string // the file, "" for none
 	progress   bool
 	frozen     bool
 	pass       []string
@@ -118,11 +118,17 @@ When it has ended, a report on standard error says what came from the cache and
 what from the network, and why; with --quiet it is one line. There is none where
 nothing was asked for. See "cachex help reports".
 
+With --progress the last line of the terminal says what is being downloaded, and
+how fast. The command then has a terminal of its own, which is a line shorter, and
+nothing else that it writes there is changed. It is off where standard input or
+error is no terminal.
+
 For a command that seems to hang, SIGUSR1 (kill -USR1 PID) has cachex say on
 standard error what is under way: each request, for how long, and what it waits
-for. It is not passed on to the command, as other signals are. With --log each
-request leaves a line in FILE as it ends, so that tail -f shows them: when it
-began, what became of it, status, bytes, milliseconds, URL and reason.
+for. It is not passed on to the command, as other signals are. With --verbose
+each request adds a line to a file as it ends, so that tail -f shows them: when it
+began, what became of it, status, bytes, milliseconds, URL and reason. The file is
+cachex.log, or that of --verbose=FILE.
 
 EXIT STATUS
   that of COMMAND; 128+N when signal N ended it;
@@ -135,7 +141,7 @@ ENVIRONMENT
   CACHEX_CACHE, CACHEX_LAYER, CACHEX_LOWER, CACHEX_OFFLINE, CACHEX_POLICY,
   CACHEX_SANDBOX, CACHEX_REPORT, CACHEX_SUBJECT, CACHEX_ALLOW, CACHEX_DENY,
   CACHEX_PASSTHROUGH, CACHEX_HOST_PORT, CACHEX_PUBLISH, CACHEX_FAIL_ON_MISS,
-  CACHEX_LOCK, CACHEX_FROZEN, CACHEX_NO_RECORD, CACHEX_QUIET, CACHEX_LOG,
+  CACHEX_LOCK, CACHEX_FROZEN, CACHEX_NO_RECORD, CACHEX_QUIET, CACHEX_VERBOSE,
   CACHEX_PROGRESS,
   CACHEX_IMAGE, CACHEX_PULL, CACHEX_USER, CACHEX_VOLUME, CACHEX_WORKDIR,
   CACHEX_READ_ONLY, CACHEX_ENV and CACHEX_CONFIG give defaults for the flags of
@@ -197,7 +203,8 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	o.container.flags(f)
 	f.BoolVar(&o.failOnMiss, "fail-on-miss", false, "exit with 3 when the command succeeded although a request was refused")
 	f.BoolVar(&o.noRecord, "no-record", false, "leave no record for cachex report")
-	f.StringVar(&o.log, "log", "", "add a line to `FILE` for each request, as it ends")
+	f.StringVar(&o.verbose, "verbose", "", "add a line to `FILE` for each request, as it ends")
+	f.Lookup("verbose").NoOptDefVal = verboseFile
 	f.BoolVar(&o.progress, "progress", false, "keep a line on the terminal that says what is downloaded")
 	f.BoolVar(&o.quiet, "quiet", false, "report one line instead of a text")
 	f.StringVar(&o.lock, "lock", "", "name what the command receives in `FILE`")
@@ -211,6 +218,9 @@ func newRunCommand(io streams, status *int) *cobra.Command {
 	f.StringArrayVar(&o.subjects, "subject", nil, "`FILE` of the command's that --report slsa is for (repeatable)")
 	return c
 }
+
+// verboseFile is where --verbose without a file writes.
+const verboseFile = "cachex.log"
 
 // check reads the flags that are more than a word.
 func (o *runOptions) check() error {
@@ -244,6 +254,9 @@ func (o *runOptions) check() error {
 	}
 	if err := giveSubjects(o.targets, o.subjects); err != nil {
 		return err
+	}
+	if o.verbose == "1" || o.verbose == "true" { // as CACHEX_VERBOSE may be
+		o.verbose = verboseFile
 	}
 	if o.frozen && o.lock == "" {
 		return &hintedError{errors.New("--frozen needs the lock to hold to"), "name it: --lock FILE --frozen"}

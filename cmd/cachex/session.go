@@ -184,7 +184,7 @@ func (s *session) prepareProxy() error {
 		}
 	}
 	s.account = newAccount(s.started, lines)
-	if err := s.account.log.open(s.opts.log); err != nil {
+	if err := s.account.log.open(s.opts.verbose); err != nil {
 		return err
 	}
 	if s.opts.offline {

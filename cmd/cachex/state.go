@@ -108,7 +108,7 @@ func (l *lookups) all() map[string]time.Time {
 	return all
 }
 
-// logLine is an exchange as a line of --log.
+// logLine is an exchange as a line of --verbose.
 func logLine(x proxy.Exchange) string {
 	clean := strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
