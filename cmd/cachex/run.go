@@ -119,16 +119,16 @@ what from the network, and why; with --quiet it is one line. There is none where
 nothing was asked for. See "cachex help reports".
 
 With --progress the last line of the terminal says what is being downloaded, and
-how fast. The command then has a terminal of its own, which is a line shorter, and
-nothing else that it writes there is changed. It is off where standard input or
-error is no terminal.
+how fast. The command then has a terminal of its own, which is a line shorter,
+and nothing else that it writes there is changed. It is off where standard input
+or error is no terminal.
 
 For a command that seems to hang, SIGUSR1 (kill -USR1 PID) has cachex say on
 standard error what is under way: each request, for how long, and what it waits
 for. It is not passed on to the command, as other signals are. With --verbose
-each request adds a line to a file as it ends, so that tail -f shows them: when it
-began, what became of it, status, bytes, milliseconds, URL and reason. The file is
-cachex.log, or that of --verbose=FILE.
+each request adds a line to a file as it ends, so that tail -f shows them: when
+it began, what became of it, status, bytes, milliseconds, URL and reason. The
+file is cachex.log, or that of --verbose=FILE.
 
 EXIT STATUS
   that of COMMAND; 128+N when signal N ended it;
