@@ -29,29 +29,22 @@ func KeptURL(rules policy.Rules, u *url.URL) *url.URL {
 	if len(rules) == 0 || v.RawQuery == "" {
 		return v
 	}
-	return policy.WithoutQuery(v, rulingOf(rules, v).DropQuery)
+	return policy.WithoutQuery(v, RulingOf(rules, v).DropQuery)
 }
 
-// HasCredentials tells whether rules add fields to requests for a URL.
-func HasCredentials(rules policy.Rules, u *url.URL) bool {
-	return len(rulingOf(rules, policy.Unsigned(u)).Header) > 0
-}
-
-// rulingOf is what rules say of a URL without signature.
-func rulingOf(rules policy.Rules, unsigned *url.URL) policy.Ruling {
-	k := store.KeyOf(unsigned)
-	return rules.For(unsigned.Scheme, k.Host, k.Target)
+// RulingOf is what rules say of a URL.
+func RulingOf(rules policy.Rules, u *url.URL) policy.Ruling {
+	if len(rules) == 0 {
+		return policy.Ruling{}
+	}
+	k := store.KeyOf(policy.Unsigned(u))
+	return rules.For(u.Scheme, k.Host, k.Target)
 }
 
 func (p *Proxy) keyOf(u *url.URL) store.Key { return KeyOf(p.Rules, u) }
 
 // ruling is what the rules say of a URL.
-func (p *Proxy) ruling(u *url.URL) policy.Ruling {
-	if len(p.Rules) == 0 {
-		return policy.Ruling{}
-	}
-	return rulingOf(p.Rules, policy.Unsigned(u))
-}
+func (p *Proxy) ruling(u *url.URL) policy.Ruling { return RulingOf(p.Rules, u) }
 
 // termsOf is what an answer to a query is judged by.
 func (p *Proxy) termsOf(r policy.Ruling, req http.Header) policy.Terms {

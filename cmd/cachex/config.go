@@ -208,7 +208,7 @@ func shownRules(conf *configuration) []shownRule {
 	var shown []shownRule
 	for _, f := range conf.files {
 		for _, r := range f.rules {
-			s := shownRule{URL: r.URL.String(), Place: r.Place, Policy: string(r.Mode), DropQuery: r.DropQuery, Pass: r.Pass}
+			s := shownRule{URL: withoutSecrets([]string{r.URL.String()})[0], Place: r.Place, Policy: string(r.Mode), DropQuery: r.DropQuery, Pass: r.Pass}
 			if r.Life != nil {
 				s.TTL = r.Life.String()
 			}

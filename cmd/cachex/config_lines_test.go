@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/BurntSushi/toml"
@@ -49,6 +50,8 @@ func FuzzKeyLines(f *testing.F) {
 	for _, s := range []string{
 		"a = 1\n[b]\nc = \"x\"\n", "[[r]]\nu=1\n[[r]]\nu=2\n[r.s]\nt=3\n", "a = '''\nb = 1'''\n", "a = [\n1,\n2]\nb=2", "\"a.b\".c = {d = 1}\n",
 		"a=\"\"\"\"x\"\"\"\"\"\n",
+		"policy = \"forever\"\nallow = [\"*.example\"]\nreport = \"json=x\"\nlock = \"~/x\"\n[gc]\nmax-size = \"1\"\n",
+		"[[rule]]\nurl = \"a.example\"\nheader = { X = \"$Y\" }\nttl = \"1h\"\n[[rule]]\nurl = \"b\"\npassthrough = true\n",
 	} {
 		f.Add(s)
 	}
@@ -58,6 +61,12 @@ func FuzzKeyLines(f *testing.F) {
 			t.Skip()
 		}
 		lines := findLines(text)
+		for _, project := range []bool{false, true} { // whatever it says, it is not fatal
+			c := &configFile{path: "/none/such/cachex.toml", project: project, trusted: !project, settings: map[string]setting{}, lines: lines}
+			if err := c.take(v); err != nil && !strings.Contains(err.Error(), "cachex.toml:") {
+				t.Errorf("%q: no place in %v", text, err)
+			}
+		}
 		count := 0
 		for name := range v {
 			n, ok := lines[name]

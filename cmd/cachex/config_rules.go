@@ -93,6 +93,10 @@ func (f *configFile) takeRule(at string, table map[string]any) error {
 	if table["passthrough"] == true {
 		return f.takePassthrough(at, r)
 	}
+	if r.DropQuery != nil && !f.trusted {
+		// Its answer would be that to the URL without them, in all runs.
+		return f.placed(join(at, "drop-query"), f.untrusted("a project's file may not say which URLs are the same", ""))
+	}
 	if len(r.header) > 0 {
 		switch {
 		case !f.trusted:

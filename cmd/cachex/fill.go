@@ -149,7 +149,11 @@ func (f *filler) ask(it fillItem) filled {
 		return filled{err: err}
 	}
 	r.Header = it.header.Clone()
-	if it.auth && !proxy.HasCredentials(f.rules, r.URL) {
+	ruling := proxy.RulingOf(f.rules, r.URL)
+	if ruling.Pass {
+		return filled{err: errors.New(ruling.Reason + ": not to be kept")}
+	}
+	if it.auth && len(ruling.Header) == 0 {
 		token, err := f.token(it.url)
 		if err != nil {
 			return filled{err: err}
