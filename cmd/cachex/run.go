@@ -145,8 +145,9 @@ ENVIRONMENT
   CACHEX_PROGRESS,
   CACHEX_IMAGE, CACHEX_PULL, CACHEX_USER, CACHEX_VOLUME, CACHEX_WORKDIR,
   CACHEX_READ_ONLY, CACHEX_ENV and CACHEX_CONFIG give defaults for the flags of
-  those names. Lists are separated by commas. After them come those of a file:
-  see "cachex help config".
+  those names. Lists are separated by commas: what has a comma in it, such as a
+  path, takes the flag or a file. After them come those of a file: see "cachex
+  help config".
 
   CONTAINER_HOST names podman's service, as for podman itself.
 
