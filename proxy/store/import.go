@@ -2,7 +2,6 @@ package store
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -56,7 +55,7 @@ type importing struct {
 	foreign bool     // names of credentials are another directory's
 	last    *pending // metadata whose body has not come yet
 	near    nearby
-	small   []byte // space for a small body
+	placer  placer
 }
 
 // pending is metadata, which comes before its body.
@@ -66,6 +65,8 @@ type pending struct {
 	meta    *Meta
 	used    time.Time
 }
+
+const notItsBytes = "its bytes are not what its metadata says"
 
 // maxTail bounds what is read after the last entry: tar pads its archives with zeros.
 const maxTail = 1 << 20
@@ -91,25 +92,34 @@ func (s *Store) Import(r io.Reader, i Importer) (Imported, error) {
 		i.Skip = func(string, string) {}
 	}
 	x := &importing{Store: s, Importer: i, tar: tar.NewReader(r), foreign: true}
-	defer x.near.close()
+	x.startPlacer()
+	err := x.entries(r)
+	if e := x.stopPlacer(); e != nil {
+		err = e
+	}
+	return x.Imported, err
+}
+
+// entries takes all entries of the archive.
+func (x *importing) entries(r io.Reader) error {
 	if err := x.head(); err != nil {
-		return x.Imported, err
+		return err
 	}
 	for {
 		h, err := x.tar.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return x.Imported, io.ErrUnexpectedEOF
+			return io.ErrUnexpectedEOF
 		case err == nil && h.Name == exportName:
 			x.orphan()
 			_, _ = io.CopyN(io.Discard, r, maxTail) // or who writes it sees a broken pipe
-			return x.Imported, nil
+			return nil
 		}
 		if err == nil {
 			err = x.entry(h)
 		}
 		if err != nil {
-			return x.Imported, err
+			return err
 		}
 	}
 }
@@ -133,15 +143,17 @@ func (x *importing) head() error {
 }
 
 // skip says why something is not taken.
-func (x *importing) skip(name, reason string) {
+func (x *importing) skip(name, reason string) error {
+	err := x.settle()
 	x.Skipped++
 	x.Skip(name, reason)
+	return err
 }
 
 // orphan forgets metadata whose body has not come.
 func (x *importing) orphan() {
 	if x.last != nil {
-		x.skip(x.last.key.Name(x.last.variant), "its file is not in the archive")
+		_ = x.skip(x.last.key.Name(x.last.variant), "its file is not in the archive")
 		x.last = nil
 	}
 }
@@ -150,10 +162,14 @@ func (x *importing) orphan() {
 // and ends the import.
 func (x *importing) entry(h *tar.Header) error {
 	if h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeSymlink {
-		x.skip(h.Name, "it is neither a file nor a link")
-		return nil
+		return x.skip(h.Name, "it is neither a file nor a link")
 	}
 	file := h.Typeflag == tar.TypeReg
+	if strings.HasPrefix(h.Name, private+"/") && !strings.HasPrefix(h.Name, metaDir+"/") {
+		if err := x.settle(); err != nil {
+			return err
+		}
+	}
 	if h.Size > smallFile && h.Size > freeBytes(x.root) {
 		return fmt.Errorf("%s has %d bytes: %w", h.Name, h.Size, syscall.ENOSPC)
 	}
@@ -173,8 +189,7 @@ func (x *importing) entry(h *tar.Header) error {
 	case !strings.HasPrefix(h.Name, private+"/"):
 		return x.answer(h)
 	}
-	x.skip(h.Name, "it is of no kind that is taken")
-	return nil
+	return x.skip(h.Name, "it is of no kind that is taken")
 }
 
 // importSalt takes the archive's salt if nothing was named with this directory's yet.
@@ -211,12 +226,10 @@ func (x *importing) meta(h *tar.Header) error {
 	name, ok := strings.CutSuffix(strings.TrimPrefix(h.Name, metaDir+"/"), metaExt)
 	k, variant, err := ParseName(name)
 	if !ok || err != nil {
-		x.skip(h.Name, ErrName.Error())
-		return nil
+		return x.skip(h.Name, ErrName.Error())
 	}
 	if h.Size > maxMeta {
-		x.skip(h.Name, "there is too much of it")
-		return nil
+		return x.skip(h.Name, "there is too much of it")
 	}
 	b, err := io.ReadAll(x.tar)
 	if err != nil {
@@ -224,8 +237,7 @@ func (x *importing) meta(h *tar.Header) error {
 	}
 	m, err := parseMeta(k, b)
 	if err != nil || m.Status < 200 || m.Status > 599 || len(m.Body) > MaxStatusBody {
-		x.skip(h.Name, errDamaged.Error())
-		return nil
+		return x.skip(h.Name, errDamaged.Error())
 	}
 	m.Header, m.Below, m.Gone = x.Kept(m.Header), false, false
 	p := &pending{k, variant, m, h.ModTime}
@@ -240,6 +252,9 @@ func (x *importing) meta(h *tar.Header) error {
 		return nil
 	}
 	base := strings.TrimSuffix(strings.TrimSuffix(variant, noteVariant), ",")
+	if err := x.settle(); err != nil {
+		return err
+	}
 	if _, err := x.readMeta(k, variant); err == nil {
 		x.Here++
 		return nil
@@ -256,7 +271,7 @@ func (x *importing) private(name, variant string) bool {
 	if !x.foreign || !x.Private(variant) {
 		return false
 	}
-	x.skip(name, "it is for credentials, which only the directory that it came from knows")
+	_ = x.skip(name, "it is for credentials, which only the directory that it came from knows")
 	return true
 }
 
@@ -272,13 +287,17 @@ func (x *importing) answer(h *tar.Header) error {
 	}
 	switch {
 	case err != nil:
-		x.skip(h.Name, ErrName.Error())
-		return nil
+		return x.skip(h.Name, ErrName.Error())
 	case p == nil && variant != "":
-		x.skip(h.Name, "a form of a document needs metadata")
-		return nil
+		return x.skip(h.Name, "a form of a document needs metadata")
 	case x.private(h.Name, variant):
 		return nil
+	}
+	if isSmall(h, p) {
+		return x.small(h, p)
+	}
+	if err := x.settle(); err != nil {
+		return err
 	}
 	fresh := p != nil && x.none(h.Name, metaName(k, variant))
 	switch {
@@ -303,8 +322,7 @@ func (x *importing) here(k Key, variant string, p *pending) bool {
 
 func (x *importing) status(h *tar.Header, k Key, variant string, p *pending) error {
 	if !isStatus(h.Linkname) {
-		x.skip(h.Name, "its link is no status code")
-		return nil
+		return x.skip(h.Name, "its link is no status code")
 	}
 	if p == nil {
 		status, _ := strconv.Atoi(h.Linkname) // it is one
@@ -316,8 +334,7 @@ func (x *importing) status(h *tar.Header, k Key, variant string, p *pending) err
 	}
 	sum := sha256.Sum256(p.meta.Body)
 	if strconv.Itoa(p.meta.Status) != h.Linkname || p.meta.SHA256 != "" && hex.EncodeToString(sum[:]) != p.meta.SHA256 {
-		x.skip(h.Name, errDamaged.Error())
-		return nil
+		return x.skip(h.Name, errDamaged.Error())
 	}
 	lock, err := x.Lock(context.Background(), k, variant)
 	if err != nil {
@@ -333,28 +350,18 @@ func (x *importing) status(h *tar.Header, k Key, variant string, p *pending) err
 
 func (x *importing) body(h *tar.Header, k Key, variant string, p *pending, fresh bool) error {
 	if p != nil && (p.meta.Size != h.Size || !p.meta.HasFile()) {
-		x.skip(h.Name, "its size is not what its metadata says")
-		return nil
-	}
-	content := io.Reader(x.tar)
-	if fresh && h.Size <= maxHeldBody {
-		placed, err := x.smallBody(h, p)
-		if err != nil || placed {
-			return err
-		}
-		content = bytes.NewReader(x.small)
+		return x.skip(h.Name, "its size is not what its metadata says")
 	}
 	w, err := x.Create()
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if _, err := io.Copy(w, content); err != nil {
+	if _, err := io.Copy(w, x.tar); err != nil {
 		return err
 	}
 	if p != nil && w.SHA256() != p.meta.SHA256 {
-		x.skip(h.Name, "its bytes are not what its metadata says")
-		return nil
+		return x.skip(h.Name, notItsBytes)
 	}
 	if fresh {
 		if x.placeNew(w, h.Name, p) {
@@ -363,43 +370,19 @@ func (x *importing) body(h *tar.Header, k Key, variant string, p *pending, fresh
 		}
 		x.near.close() // it may be of folders that are removed
 	}
+	if p != nil {
+		return x.commit(w, p, fresh)
+	}
 	lock, err := x.Lock(context.Background(), k, variant)
 	if err != nil {
 		return err
 	}
 	defer lock.Unlock()
-	if p == nil {
-		if err := w.CommitOwn(k); err != nil {
-			return err
-		}
-		x.took(&pending{key: k}, h.Size)
-		return nil
-	}
-	if fresh && x.here(k, variant, p) { // by now
-		x.Here++
-		return nil
-	}
-	variants := p.meta.VaryBy
-	if err := w.Commit(k, variant, p.meta); err != nil {
+	if err := w.CommitOwn(k); err != nil {
 		return err
 	}
-	return x.finish(p, variants, h.Size)
-}
-
-// smallBody reads a body of which nothing is here, and places it if it is what its
-// metadata says.
-func (x *importing) smallBody(h *tar.Header, p *pending) (placed bool, err error) {
-	x.small = slices.Grow(x.small[:0], int(h.Size))[:h.Size]
-	if _, err := io.ReadFull(x.tar, x.small); err != nil {
-		return false, err
-	}
-	if sum := sha256.Sum256(x.small); hex.EncodeToString(sum[:]) != p.meta.SHA256 {
-		return false, nil // it is told with those of others
-	}
-	if placed = x.placeSmall(x.small, h.Name, p); placed {
-		x.count(h.Size)
-	}
-	return placed, nil
+	x.took(&pending{key: k}, h.Size)
+	return nil
 }
 
 // finish notes which variants are beside an answer, and when it was last used.
@@ -432,8 +415,7 @@ func (x *importing) mirror(h *tar.Header) error {
 	document, file, ok := strings.Cut(strings.TrimPrefix(h.Name, gitDir+"/"), repositoryExt+"/")
 	_, variant, err := ParseName(document)
 	if !ok || err != nil || !mirrored(file) {
-		x.skip(h.Name, "it is no file of a git repository's mirror")
-		return nil
+		return x.skip(h.Name, "it is no file of a git repository's mirror")
 	}
 	if x.private(h.Name, variant) {
 		return nil
