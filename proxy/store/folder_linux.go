@@ -20,6 +20,7 @@ type folder struct {
 	fd     int
 	path   string
 	others atomic.Bool // has files of others, which can't be opened without a mark of it
+	slow   atomic.Bool // has files that are not in memory
 }
 
 // openFolder opens a folder beneath the directory (see open).
@@ -139,8 +140,16 @@ func (f *folder) read(name string, buf []byte, most int64) ([]byte, fileInfo, er
 		b = make([]byte, fi.size)
 	}
 	b = b[:fi.size]
+	flag := unix.RWF_NOWAIT
 	for at := 0; at < len(b); {
-		n, err := unix.Read(fd, b[at:])
+		n, err := unix.Preadv2(fd, [][]byte{b[at:]}, int64(at), flag)
+		if flag != 0 && err != nil {
+			flag = 0 // it is on the disk, or the file system can't tell
+			if errors.Is(err, syscall.EAGAIN) {
+				f.slow.Store(true)
+			}
+			continue
+		}
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
@@ -152,16 +161,20 @@ func (f *folder) read(name string, buf []byte, most int64) ([]byte, fileInfo, er
 	return b, fi, nil
 }
 
-// ask has the system read a file ahead. One after the other, small files that are
-// not in memory take the disk's latency each.
-func (f *folder) ask(name string) {
+// ask has the system read so much of a file ahead. One after the other, small files
+// that are not in memory take the disk's latency each.
+func (f *folder) ask(name string, length int64) {
 	fd, err := unix.Openat(f.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|noWait, 0)
 	if err != nil {
 		return
 	}
-	_ = unix.Fadvise(fd, 0, 0, unix.FADV_WILLNEED)
+	_ = unix.Fadvise(fd, 0, length, unix.FADV_WILLNEED)
 	unix.Close(fd)
 }
+
+// isSlow tells whether a file that was read since it was asked last was not in
+// memory: then the next ones may be on the disk as well.
+func (f *folder) isSlow() bool { return f != nil && f.slow.Load() && f.slow.Swap(false) }
 
 func infoOf(st *unix.Stat_t) fileInfo {
 	fi := fileInfo{size: st.Size, modTime: time.Unix(st.Mtim.Unix())}

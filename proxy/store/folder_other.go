@@ -90,7 +90,10 @@ func (f *folder) read(name string, _ []byte, most int64) ([]byte, fileInfo, erro
 }
 
 // ask is for systems that read ahead on request.
-func (f *folder) ask(string) {}
+func (f *folder) ask(string, int64) {}
+
+// isSlow is for systems that tell.
+func (f *folder) isSlow() bool { return false }
 
 func infoOf(fi fs.FileInfo) fileInfo {
 	return fileInfo{kind: fi.Mode().Type(), size: fi.Size(), modTime: fi.ModTime()}

@@ -137,9 +137,17 @@ type tree struct {
 	held  []byte   // the bodies that forms have
 }
 
+// askAhead is how many files are asked for when one was not in memory.
+const askAhead = 64
+
 // folder visits the documents of items of a folder.
 func (t *tree) folder(l *listing, items []item) error {
+	asked := 0 // items for which that was done
 	for len(items) > 0 {
+		if asked <= 0 && (l.meta.isSlow() || l.bodies.isSlow()) {
+			asked = min(askAhead, len(items))
+			t.askFor(l, items[:asked])
+		}
 		n := 1
 		for n < len(items) && items[n].sameDocument(items[0]) {
 			n++
@@ -148,8 +156,21 @@ func (t *tree) folder(l *listing, items []item) error {
 			return err
 		}
 		items = items[n:]
+		asked -= n
 	}
 	return nil
+}
+
+// askFor has the system read what is going to be read of items.
+func (t *tree) askFor(l *listing, items []item) {
+	for _, it := range items {
+		if it.where&metaFile != 0 && t.ReadMeta {
+			l.meta.ask(it.name+metaExt, maxHeldBody)
+		}
+		if it.where&(inBodies|bodyIsDir) == inBodies && t.ReadBodies {
+			l.bodies.ask(it.name, maxHeldBody)
+		}
+	}
 }
 
 // documents visits what the items of one name stand for. They may be no document:
@@ -248,7 +269,7 @@ const (
 func (t *tree) hold(folder *folder, name string, f *Form) {
 	if f.Size > maxHeldBody || len(t.held)+int(f.Size) > maxHeld {
 		if f.Size <= smallFile {
-			folder.ask(name)
+			folder.ask(name, smallFile)
 		}
 		return
 	}
