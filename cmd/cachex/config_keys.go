@@ -26,7 +26,7 @@ import (
 // projectKeys are those that every project may set. Of projectFiles the files must
 // be the project's own.
 var (
-	projectKeys  = []string{"policy", "offline", "frozen", "fail-on-miss", "allow", "deny", "lock", "report", "subject", "verbose", "quiet"}
+	projectKeys  = []string{"policy", "offline", "frozen", "fail-on-miss", "allow", "deny", "lock", "report", "subject", "verbose", "progress", "quiet"}
 	projectFiles = []string{"lock", "report", "subject", "verbose"}
 )
 
@@ -97,6 +97,17 @@ func (f *configFile) takeFlag(key string, flag *pflag.Flag, raw any) error {
 	}
 	s := setting{file: f, line: f.lines.of(key)}
 	var err error
+	if on, is := raw.(bool); is && flag.NoOptDefVal != "" && flag.Value.Type() == "string" {
+		// As the flag without a value: what it stands for is here, not by the file.
+		if !on {
+			s.values = []string{""}
+			f.settings[key] = s
+			return nil
+		}
+		if raw, err = filepath.Abs(flag.NoOptDefVal); err != nil {
+			return err
+		}
+	}
 	if _, many := flag.Value.(pflag.SliceValue); many {
 		s.values, err = texts(key, raw)
 	} else {
