@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func downloads(r *Report) ([]part, error) {
 		if !received(x) {
 			continue
 		}
-		p := part{x.URL, x.SHA256, x.Type, x.Bytes, x.Outcome}
+		p := part{legalURL(x.URL), x.SHA256, x.Type, x.Bytes, x.Outcome}
 		if repository := repositoryOf(x.URL); repository != "" {
 			p.url, p.sha256, p.mediaType = repository, "", ""
 		}
@@ -78,6 +79,28 @@ func repositoryOf(rawURL string) string {
 	}
 	p, _ := packageOf(rawURL, "", "")
 	return qualifier(p, "vcs_url")
+}
+
+// legalURL is a URL with what RFC 3986 does not allow in one encoded. Servers take
+// what clients send all the same, but formats that want a URI do not.
+func legalURL(s string) string {
+	isHexDigit := func(i int) bool { return i < len(s) && strings.IndexByte("0123456789abcdefABCDEF", s[i]) >= 0 }
+	_, rest, _ := strings.Cut(s, "://")
+	path := len(s) // where the authority, which may have brackets, ends
+	if i := strings.IndexAny(rest, "/?"); i >= 0 {
+		path = len(s) - len(rest) + i
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		bad := c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 || i >= path && (c == '[' || c == ']')
+		if bad || c == '%' && !(isHexDigit(i+1) && isHexDigit(i+2)) {
+			fmt.Fprintf(&b, "%%%02X", c)
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }
 
 func qualifier(p packageurl.PackageURL, key string) string {

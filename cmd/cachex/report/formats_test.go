@@ -207,6 +207,32 @@ func TestDownloads(t *testing.T) {
 	}
 }
 
+func TestLegalURL(t *testing.T) {
+	for url, want := range map[string]string{
+		"https://registry.example/a%2fb?c=d&e=%zz|<f>":    "https://registry.example/a%2fb?c=d&e=%25zz%7C%3Cf%3E",
+		"http://[2001:db8::1]:80/a[1]?b[]=\u00e9\\^`{}\"": "http://[2001:db8::1]:80/a%5B1%5D?b%5B%5D=%C3%A9%5C%5E%60%7B%7D%22",
+		"tcp://[2001:db8::1]:22":                          "tcp://[2001:db8::1]:22",
+		"https://registry.example?a=%2":                   "https://registry.example?a=%252",
+		"a b":                                             "a%20b",
+	} {
+		if got := legalURL(url); got != want {
+			t.Errorf("%s: %s, want %s", url, got, want)
+		}
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	for want, words := range map[string][]string{
+		"make -j2":              {"make", "-j2"},
+		`sh -c 'it'\''s $1' ''`: {"sh", "-c", "it's $1", ""},
+		"unknown command":       nil,
+	} {
+		if got := (&Report{Run: Run{Command: words}}).commandLine(); got != want {
+			t.Errorf("%q: %s", words, got)
+		}
+	}
+}
+
 func TestDocumentLists(t *testing.T) {
 	head := struct {
 		A string   `json:"a"`

@@ -143,7 +143,7 @@ func harOf(r *Report, x Exchange) harEntry {
 	e := harEntry{
 		Page: harPageID, Started: harTime(r.Started, x.StartMS), Time: took,
 		Request: harRequest{
-			Method: x.Method, URL: x.URL, HTTPVersion: "unknown", Cookies: []harPair{}, Headers: []harPair{}, Query: harQuery(x.URL),
+			Method: x.Method, URL: legalURL(x.URL), HTTPVersion: "unknown", Cookies: []harPair{}, Headers: []harPair{}, Query: harQuery(x.URL),
 			HeadersSize: -1, BodySize: -1,
 		},
 		Response: harResponse{

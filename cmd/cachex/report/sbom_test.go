@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -139,7 +140,18 @@ func TestProvenanceOfNothing(t *testing.T) {
 	if err := WriteSLSA(&bytes.Buffer{}, r); err != ErrNoSubject {
 		t.Error(err)
 	}
-	if _, err := NewSubject(t.TempDir() + "/none"); err == nil {
+	file := filepath.Join(t.TempDir(), "app.tar")
+	if _, err := NewSubject(file); err == nil {
 		t.Error("a file that is not there has a digest")
+	}
+	if err := os.WriteFile(file, []byte("a\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const sum = "87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7"
+	if s, err := NewSubject(file); err != nil || s.SHA256 != sum || !strings.HasSuffix(s.Name, "/app.tar") {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := NewSubject(t.TempDir()); err == nil {
+		t.Error("a folder has a digest")
 	}
 }
