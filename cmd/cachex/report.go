@@ -145,7 +145,11 @@ func (t reportTarget) probe() error {
 	if t.file == "" {
 		return nil
 	}
-	if err := probeWhole(t.file); err != nil {
+	probe := probeWhole
+	if formatNamed(t.format).Appends {
+		probe = probeAppend
+	}
+	if err := probe(t.file); err != nil {
 		return &exitError{fmt.Errorf("write the report %s: %w", t.file, err), exitInternal, "name a file in a directory that you may write to"}
 	}
 	return nil
@@ -169,6 +173,19 @@ func appendWhole(name string, write func(io.Writer) error) error {
 	}
 	_, err = f.Write(b.Bytes())
 	return errors.Join(err, f.Close())
+}
+
+// probeAppend tells whether appendWhole could write a file, which may be where no
+// other one can be made. It leaves nothing.
+func probeAppend(name string) error {
+	if fi, err := os.Stat(name); err != nil || !fi.Mode().IsRegular() {
+		return probeWhole(name)
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return errors.Unwrap(err) // without the name, which the caller tells
+	}
+	return f.Close()
 }
 
 // noSubject is the error of a provenance that is for no file.
