@@ -105,7 +105,7 @@ func (t *summaryTable) write(b *bufio.Writer, title string, open bool) {
 	}
 	fmt.Fprintf(b, "<details%s><summary>%s: %s</summary>\n\n| URL | why | bytes |\n| --- | --- | ---: |\n", attribute, title, humanize.Comma(int64(t.all)))
 	for _, x := range t.rows {
-		fmt.Fprintf(b, "| %s | %s | %s |\n", code(x.Method+" "+x.URL), markdown(cut(x.Reason)), Size(x.Bytes))
+		fmt.Fprintf(b, "| %s | %s | %s |\n", code(x.Method+" "+x.URL), markdown(cut(x.why())), Size(x.Bytes))
 	}
 	if n := t.all - len(t.rows); n > 0 {
 		fmt.Fprintf(b, "\nand %s more: the json report has all\n", humanize.Comma(int64(n)))

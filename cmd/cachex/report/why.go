@@ -80,6 +80,14 @@ func CauseWords(cause string) string {
 	return cause
 }
 
+// why is the cause in words, or else the reason.
+func (x Exchange) why() string {
+	if words := CauseWords(x.Cause); words != x.Cause {
+		return words
+	}
+	return x.Reason
+}
+
 // writeMisses says why what was missed had to be fetched. Of what is there for
 // the first time the comparison says more.
 func writeMisses(w io.Writer, a *Account, p Palette, width int) {
