@@ -106,7 +106,12 @@ func TestPage(t *testing.T) {
 	if got := b.troubles(path); len(got) > 0 {
 		t.Errorf("%q", got)
 	}
-	// What a screen reader is told: every button and field has a name.
+	wantNames(t, b)
+}
+
+// wantNames looks at what a screen reader is told: every button and field has a name.
+func wantNames(t *testing.T, b *browser) {
+	t.Helper()
 	var tree struct {
 		Nodes []struct {
 			Role, Name struct{ Value any }
