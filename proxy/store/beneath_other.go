@@ -8,3 +8,7 @@ import "os"
 func (s *Store) open(name string) (*os.File, error) {
 	return s.root.OpenFile(name, os.O_RDONLY|noWait, 0)
 }
+
+func (s *Store) unlink(name string) error { return s.root.Remove(name) }
+
+func (s *Store) rmdir(name string) error { return s.root.Remove(name) }

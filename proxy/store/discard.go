@@ -65,7 +65,7 @@ func (s *Store) discard(k Key, f Form) (freed int64, err error) {
 		return f.Size, nil
 	}
 	remove := func(name string, size int64) {
-		switch e := s.root.Remove(name); {
+		switch e := s.unlink(name); {
 		case e == nil:
 			freed += size
 			s.prune(path.Dir(name))
@@ -85,7 +85,7 @@ func (s *Store) discard(k Key, f Form) (freed int64, err error) {
 // prune removes folders that are empty now, but no tree's own. Writers make what
 // they miss.
 func (s *Store) prune(dir string) {
-	for dir != "." && dir != metaDir && dir != partsDir && s.root.Remove(dir) == nil {
+	for dir != "." && dir != metaDir && dir != partsDir && s.rmdir(dir) == nil {
 		dir = path.Dir(dir)
 	}
 }
