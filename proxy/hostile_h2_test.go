@@ -81,7 +81,10 @@ func (f *flood) ends() {
 // serves others all the while, and its memory stays.
 func TestFloodsOfFrames(t *testing.T) {
 	r, _ := strictRig(t)
-	const many = 20_000
+	many := 20_000
+	if testing.Short() {
+		many = 5000
+	}
 	for what, do := range map[string]func(f *flood, i int) error{
 		"rapid reset": func(f *flood, i int) error {
 			f.get(uint32(2*i + 1))
