@@ -178,7 +178,12 @@ func (p *Proxy) serveFlight(w http.ResponseWriter, q *query, f *flight, leads bo
 	mark(w.Header(), missStatus(q, a, !leads))
 	out := &responseMeter{ResponseWriter: w}
 	ctx := q.r.Context()
-	if q.partly && f.length >= 0 {
+	switch {
+	case f.length < 0:
+		var stop func()
+		ctx, stop = lingering(ctx)
+		defer stop()
+	case q.partly:
 		ctx = context.WithoutCancel(ctx)
 	}
 	body := f.reader(ctx)
@@ -215,6 +220,21 @@ func (p *Proxy) serveFlight(w http.ResponseWriter, q *query, f *flight, leads bo
 		o, reason = Pass, notWritten+keepErr.Error()
 	}
 	x.finish(o, reason, out.status)
+}
+
+// linger is how long the end of a body of unknown length may come after its client
+// has gone. Clients that find the end in the body (git, archives) leave when they
+// have it, and what they have got is whole all the same.
+const linger = time.Second
+
+// lingering ends a while after its parent, or when stop is called.
+func lingering(parent context.Context) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	left := context.AfterFunc(parent, func() { time.AfterFunc(linger, cancel) })
+	return ctx, func() {
+		left()
+		cancel()
+	}
 }
 
 // missStatus describes an answer from upstream that is kept.
