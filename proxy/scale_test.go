@@ -82,7 +82,7 @@ func TestTenThousandURLs(t *testing.T) {
 	fetch(100, n)
 	grown := heap() - before
 	t.Logf("%d documents: the heap has grown by %d KB", n, grown>>10)
-	if grown > int64(n)*100 {
+	if grown > int64(n)*100+256<<10 { // and what a heap grows by in any case
 		t.Errorf("%d documents hold %d bytes each", n, grown/int64(n))
 	}
 	if left := p.flights.len(); left != 0 {
