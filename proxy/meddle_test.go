@@ -24,10 +24,6 @@ const meddledSize = 24 << 20
 func TestFileMeddledWith(t *testing.T) {
 	body := bytesFor(meddled, meddledSize)
 	mine := bytesFor("a user's own", meddledSize)
-	protocols := []bool{false, true} // HTTP/2
-	if testing.Short() {
-		protocols = []bool{true}
-	}
 	for what, c := range map[string]struct {
 		deed  func(t *testing.T, dir, name string) error
 		whole bool   // what is read at the moment
@@ -62,7 +58,7 @@ func TestFileMeddledWith(t *testing.T) {
 			if err := fetchOne(r.client(false), host+meddled, body); err != nil {
 				t.Fatal(err)
 			}
-			for _, h2 := range protocols {
+			for _, h2 := range []bool{false, true} {
 				testMeddling(t, r, h2, body, c.deed, c.whole)
 				if err := fetchOne(r.client(h2), host+meddled, c.next); err != nil {
 					t.Errorf("h2 %t, afterwards: %v", h2, err)
