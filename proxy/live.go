@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dustin/go-humanize"
 )
 
 // Live is a request that is being answered, or a connection that is being carried.
@@ -155,9 +157,9 @@ func (f *flight) state() string {
 	if f.done {
 		return "is sent to the client: all of it is here"
 	}
-	s := "body: " + bytesText(got)
+	s := "body: " + humanize.Bytes(uint64(got))
 	if f.length >= 0 {
-		s += " of " + bytesText(f.length)
+		s += " of " + humanize.Bytes(uint64(f.length))
 	}
 	if silent := f.p.now().Sub(f.came); !f.came.IsZero() && silent > quiet {
 		s += fmt.Sprintf(", nothing for %v", silent.Round(time.Second))
@@ -166,19 +168,6 @@ func (f *flight) state() string {
 		s += "; " + *words
 	}
 	return s
-}
-
-// bytesText is a number of bytes for people.
-func bytesText(n int64) string {
-	switch {
-	case n < 1000:
-		return fmt.Sprintf("%d B", n)
-	case n < 1000_000:
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-	case n < 1000_000_000:
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.2f GB", float64(n)/1e9)
 }
 
 // stageKey is that of the stage whose request a context is for.

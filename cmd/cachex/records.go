@@ -74,8 +74,8 @@ func (s *session) compare(r *report.Report) {
 	if s.account.spool == nil || s.opts.noRecord || r.Totals.Requests == 0 {
 		return
 	}
-	names := s.store.Records()
-	at := slices.IndexFunc(names, func(n string) bool { return strings.HasSuffix(n, commandMark(r.Run)+recordExt) })
+	names, end := s.store.Records(), commandMark(r.Run)+recordExt
+	at := slices.IndexFunc(names, func(n string) bool { return strings.HasSuffix(n, end) })
 	if at < 0 {
 		return
 	}

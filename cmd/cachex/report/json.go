@@ -72,27 +72,33 @@ func NewReader(in io.Reader) (*Reader, error) {
 	return r, nil
 }
 
-// Exchanges goes through what is left, once.
-func (r *Reader) Exchanges(yield func(Exchange, error) bool) {
-	for ended := false; ; {
-		line, err := r.lines.ReadBytes('\n')
+// Exchanges goes through what is left, once. Without its end a report is cut.
+func (r *Reader) Exchanges(yield func(Exchange, error) bool) { readLines(r.lines, "]}", yield) }
+
+// readLines goes through lines of which those that begin with a brace are exchanges,
+// with a comma or without, up to one that is end; with end "" up to the last.
+func readLines(lines *bufio.Reader, end string, yield func(Exchange, error) bool) {
+	for {
+		line, err := lines.ReadBytes('\n')
 		line = bytes.TrimSuffix(bytes.TrimSpace(line), []byte(","))
-		ended = ended || bytes.Equal(line, []byte("]}"))
-		if bytes.HasPrefix(line, []byte("{")) {
-			var x Exchange
-			if err := json.Unmarshal(line, &x); err != nil {
-				yield(Exchange{}, err)
+		var x Exchange
+		switch {
+		case bytes.HasPrefix(line, []byte("{")):
+			if broken := json.Unmarshal(line, &x); broken != nil {
+				yield(Exchange{}, broken)
 				return
 			}
 			if !yield(x, nil) {
 				return
 			}
-		}
-		if errors.Is(err, io.EOF) && !ended {
-			err = io.ErrUnexpectedEOF
+		case end != "" && string(line) == end:
+			return
 		}
 		switch {
+		case errors.Is(err, io.EOF) && end == "":
+			return
 		case errors.Is(err, io.EOF):
+			yield(Exchange{}, io.ErrUnexpectedEOF)
 			return
 		case err != nil:
 			yield(Exchange{}, err)

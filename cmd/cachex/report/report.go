@@ -149,7 +149,6 @@ type Report struct {
 // Format is a way to write a report to a file.
 type Format struct {
 	Name  string
-	Short string // what it is, for help
 	Write func(io.Writer, *Report) error
 	// Appends tells that a file of the format has the reports of several runs: it is
 	// added to, not replaced.
@@ -159,12 +158,12 @@ type Format struct {
 // Formats are all but the text, which is written to a terminal: see Text.
 func Formats() []Format {
 	return []Format{
-		{Name: "json", Short: "all there is, for programs (REPORT.md)", Write: WriteJSON},
-		{Name: "html", Short: "a page that needs nothing but a browser", Write: WriteHTML},
-		{Name: "github", Short: "a job summary, Markdown", Write: WriteGitHub, Appends: true},
-		{Name: "har", Short: "HTTP Archive 1.2, for browsers' developer tools", Write: WriteHAR},
-		{Name: "cyclonedx", Short: "a bill of materials, CycloneDX 1.6", Write: WriteCycloneDX},
-		{Name: "spdx", Short: "a bill of materials, SPDX 2.3", Write: WriteSPDX},
-		{Name: "slsa", Short: "a provenance of --subject, SLSA 1", Write: WriteSLSA},
+		{Name: "json", Write: WriteJSON},
+		{Name: "html", Write: WriteHTML},
+		{Name: "github", Write: WriteGitHub, Appends: true},
+		{Name: "har", Write: WriteHAR},
+		{Name: "cyclonedx", Write: WriteCycloneDX},
+		{Name: "spdx", Write: WriteSPDX},
+		{Name: "slsa", Write: WriteSLSA},
 	}
 }

@@ -2,9 +2,7 @@ package report
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -82,27 +80,7 @@ func (s *Spool) Exchanges(yield func(Exchange, error) bool) {
 		yield(Exchange{}, err)
 		return
 	}
-	lines := bufio.NewReaderSize(s.file, 64<<10)
-	for {
-		line, err := lines.ReadBytes('\n')
-		if line = bytes.TrimSuffix(bytes.TrimSpace(line), []byte(",")); len(line) > 0 {
-			var x Exchange
-			if err := json.Unmarshal(line, &x); err != nil {
-				yield(Exchange{}, err)
-				return
-			}
-			if !yield(x, nil) {
-				return
-			}
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return
-		case err != nil:
-			yield(Exchange{}, err)
-			return
-		}
-	}
+	readLines(bufio.NewReaderSize(s.file, 64<<10), "", yield)
 }
 
 // New is the report of a run whose exchanges are in a spool; nil has none.

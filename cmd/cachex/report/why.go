@@ -69,21 +69,12 @@ var missWords = [...]struct{ cause, words string }{
 	{"", "for other reasons"},
 }
 
-// CauseWords is a cause as a report shows it; for those that have no words of
-// their own it is the cause.
-func CauseWords(cause string) string {
-	for _, m := range missWords {
-		if m.cause == cause && cause != "" {
-			return m.words
-		}
-	}
-	return cause
-}
-
 // why is the cause in words, or else the reason.
 func (x Exchange) why() string {
-	if words := CauseWords(x.Cause); words != x.Cause {
-		return words
+	for _, m := range missWords {
+		if m.cause == x.Cause && x.Cause != "" {
+			return m.words
+		}
 	}
 	return x.Reason
 }
