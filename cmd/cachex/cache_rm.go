@@ -45,6 +45,13 @@ func (o *cacheRm) run(args []string) error {
 		return err
 	}
 	defer s.Close()
+	var discarder *store.Discarder
+	if !o.dry {
+		if discarder, err = s.NewDiscarder(); err != nil {
+			return err
+		}
+		defer discarder.Close()
+	}
 	urls, freed, none := 0, int64(0), ""
 	for _, g := range globs {
 		n := 0
@@ -60,7 +67,7 @@ func (o *cacheRm) run(args []string) error {
 		}
 		err := s.Walk(store.Walker{Host: g.Host(), Only: g.key, Visit: func(d *store.Document) error {
 			if forms := o.matching(s, &g, d); len(forms) > 0 {
-				return remove(shownURL(d.Key, "https"), func() (int64, error) { return dropForms(s, d.Key, forms) })
+				return remove(shownURL(d.Key, "https"), func() (int64, error) { return dropForms(discarder, d.Key, forms) })
 			}
 			return nil
 		}})
@@ -103,9 +110,9 @@ func (o *cacheRm) matching(s *store.Store, g *urlGlob, d *store.Document) []stor
 	return forms
 }
 
-func dropForms(s *store.Store, k store.Key, forms []store.Form) (freed int64, err error) {
+func dropForms(d *store.Discarder, k store.Key, forms []store.Form) (freed int64, err error) {
 	for _, f := range forms {
-		n, e := s.Discard(k, f)
+		n, e := d.Discard(k, f)
 		freed += n
 		if err == nil {
 			err = e

@@ -30,21 +30,7 @@ func (s *Store) open(name string) (*os.File, error) {
 	return s.root.OpenFile(name, os.O_RDONLY|noWait, 0)
 }
 
-// unlink is os.Root.Remove of a file with fewer system calls, see open. It is for who
-// removes a great many.
-func (s *Store) unlink(name string) error {
-	f, err := s.openFolder(path.Dir(name))
-	if err == nil {
-		defer f.close()
-		err = unix.Unlinkat(f.fd, path.Base(name), 0)
-	}
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return s.root.Remove(name)
-}
-
-// rmdir removes a folder if it is empty.
+// rmdir removes a folder if it is empty, and nothing else.
 func (s *Store) rmdir(name string) error {
 	f, err := s.openFolder(path.Dir(name))
 	if err != nil {

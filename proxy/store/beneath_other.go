@@ -9,6 +9,5 @@ func (s *Store) open(name string) (*os.File, error) {
 	return s.root.OpenFile(name, os.O_RDONLY|noWait, 0)
 }
 
-func (s *Store) unlink(name string) error { return s.root.Remove(name) }
-
+// rmdir removes a folder if it is empty.
 func (s *Store) rmdir(name string) error { return s.root.Remove(name) }

@@ -320,3 +320,12 @@ func (s *Store) Index(k Key) bool {
 		return err == nil && fi.Mode().IsRegular()
 	})
 }
+
+// hasBody tells whether there is a file or a link of a document's name.
+func (s *Store) hasBody(k Key, variant string) bool {
+	fi, err := s.lstat(s.bodyName(k, variant))
+	return err == nil && !fi.kind.IsDir()
+}
+
+// Path is where a document's file is or would be, relative to the directory.
+func (s *Store) Path(k Key, variant string) string { return s.bodyName(k, variant) }

@@ -161,6 +161,22 @@ func (f *folder) read(name string, buf []byte, most int64) ([]byte, fileInfo, er
 	return b, fi, nil
 }
 
+// unlink removes a file or a link of the folder.
+func (f *folder) unlink(name string) error {
+	if err := unix.Unlinkat(f.fd, name, 0); err != nil {
+		return &fs.PathError{Op: "unlinkat", Path: name, Err: err}
+	}
+	return nil
+}
+
+// link gives a file of the folder another name in it.
+func (f *folder) link(from, to string) error {
+	if err := unix.Linkat(f.fd, from, f.fd, to, 0); err != nil {
+		return &os.LinkError{Op: "linkat", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
 // ask has the system read so much of a file ahead. One after the other, small files
 // that are not in memory take the disk's latency each.
 func (f *folder) ask(name string, length int64) {

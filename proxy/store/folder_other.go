@@ -89,6 +89,12 @@ func (f *folder) read(name string, _ []byte, most int64) ([]byte, fileInfo, erro
 	return b, info, nil
 }
 
+// unlink removes a file or a link of the folder.
+func (f *folder) unlink(name string) error { return f.root.Remove(name) }
+
+// link gives a file of the folder another name in it.
+func (f *folder) link(from, to string) error { return f.root.Link(from, to) }
+
 // ask is for systems that read ahead on request.
 func (f *folder) ask(string, int64) {}
 

@@ -52,11 +52,11 @@ type collection struct {
 	*Store
 	Collector
 	Collected
-	groups groups
-	lock   *manyLock
-	uses   map[int64]int64 // bytes by the minute of their last use
-	limit  int64           // minutes before it go
-	need   int64           // bytes that must go
+	groups    groups
+	discarder *Discarder      // nil for a dry run
+	uses      map[int64]int64 // bytes by the minute of their last use
+	limit     int64           // minutes before it go
+	need      int64           // bytes that must go
 }
 
 // Collect makes the directory smaller.
@@ -85,10 +85,10 @@ func (s *Store) Collect(c Collector) (Collected, error) {
 	}
 	if !g.DryRun {
 		var err error
-		if g.lock, err = s.newManyLock(); err != nil {
+		if g.discarder, err = s.NewDiscarder(); err != nil {
 			return g.Collected, err
 		}
-		defer g.lock.close()
+		defer g.discarder.Close()
 	}
 	err := g.remove()
 	return g.Collected, err
@@ -233,7 +233,7 @@ func (g *collection) drop(d *Document, used time.Time) error {
 		}
 		if !g.DryRun {
 			var err error
-			if bytes, err = g.discardIdle(d.Key, f); err != nil {
+			if bytes, err = g.discarder.DiscardIdle(d.Key, f); err != nil {
 				return err
 			}
 		}

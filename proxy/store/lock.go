@@ -155,7 +155,9 @@ func (s *Store) edit(k Key, variant string) *Lock {
 	return l
 }
 
-func editName(k Key, variant string) string { return lockName(k, variant) + "-edit" }
+const editExt = "-edit"
+
+func editName(k Key, variant string) string { return lockName(k, variant) + editExt }
 
 // writing tells whether a document is being changed, or was when a process
 // died: then its file may lack its metadata.

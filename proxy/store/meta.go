@@ -169,3 +169,6 @@ func (s *Store) renameInto(from, to string) error {
 	}
 	return err
 }
+
+// Meta is what is known of an answer, without its body. It marks no use.
+func (s *Store) Meta(k Key, variant string) (*Meta, error) { return s.readMeta(k, variant) }

@@ -73,7 +73,7 @@ func (s *Store) verify(v *Verifier, k Key, f Form) *Problem {
 	if !s.readOnly {
 		defer s.edit(k, f.Variant).Unlock()
 	}
-	if !s.asVisited(k, f, true) {
+	if !s.asVisited(s.lstat, k, f, true) {
 		return nil // changed meanwhile, and by who knows what it should be
 	}
 	reason := s.wrong(k, f, v.Quick)
@@ -88,7 +88,9 @@ func (s *Store) verify(v *Verifier, k Key, f Form) *Problem {
 		p.Name = metaName(k, f.Variant)
 	}
 	if v.Fix {
-		_, p.Err = s.discard(k, f)
+		d := &Discarder{store: s}
+		_, p.Err = d.remove(k, f)
+		d.Close()
 		p.Fixed = p.Err == nil
 	}
 	return p
