@@ -1,0 +1,145 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestMedianAndSpread(t *testing.T) {
+	for _, c := range []struct {
+		values         []float64
+		median, spread float64
+	}{
+		{nil, 0, 0},
+		{[]float64{7}, 7, 0},
+		{[]float64{9, 1, 5}, 5, 0.8},
+		{[]float64{4, 1, 2, 3}, 2.5, 0.6},
+	} {
+		if m, s := median(c.values), spread(c.values); m != c.median || s != c.spread {
+			t.Errorf("%v: median %v, spread %v; want %v, %v", c.values, m, s, c.median, c.spread)
+		}
+	}
+}
+
+func TestSlope(t *testing.T) {
+	if got := slope([]float64{0, 1, 2, 3}, []float64{5, 7, 9, 11}); got != 2 {
+		t.Errorf("slope %v, want 2", got)
+	}
+	if got := slope([]float64{1}, []float64{5}); got != 0 {
+		t.Errorf("slope of one point %v, want 0", got)
+	}
+}
+
+func TestNumber(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 0.934: "0.93", 9.994: "9.99", 12.34: "12.3", -12.34: "-12.3", 20780.4: "20780"} {
+		if got := number(v); got != want {
+			t.Errorf("%v: %q, want %q", v, got, want)
+		}
+	}
+}
+
+// example has two loads, one of them compared with the other, and a contender that
+// could not do the second.
+func example() (*results, []load) {
+	samples := func(v ...float64) (s []sample) {
+		for _, v := range v {
+			s = append(s, sample{Value: v, CPU: 2, answer: answer{Requests: 1000, ClientCPU: 1}, Peak: v})
+		}
+		return s
+	}
+	r := &results{Rounds: 3, Missing: []string{"mitmproxy: not here"}, Figures: []figure{
+		{Load: "one", Unit: "1/s", Contender: limitName, Samples: samples(100, 110, 90)},
+		{Load: "one", Unit: "1/s", Contender: cachexName, Samples: samples(80, 95, 99)},
+		{Load: "one", Unit: "1/s", Contender: squidName, Samples: samples(50, 50, 50)},
+		{Load: "two", Unit: "ms", Contender: limitName, Samples: samples(4)},
+		{Load: "two", Unit: "ms", Contender: cachexName, Samples: samples(19)},
+		{Load: "two", Unit: "ms", Contender: squidName, Failed: "it\ncannot"},
+	}}
+	return r, []load{
+		{name: "one", unit: "1/s", bars: []bar{{of: limitName, least: 0.96}, {of: squidName, least: 1.3}, {of: mitmproxyName, least: 25}}},
+		{name: "two", unit: "ms", less: true, bars: []bar{{of: limitName, added: true, most: 12}, {load: "one", most: 0.5}, {most: 20}}},
+	}
+}
+
+func TestJudge(t *testing.T) {
+	r, loads := example()
+	type want struct {
+		value         float64
+		known, passed bool
+	}
+	for i, wants := range [][]want{
+		{{0.95, true, false}, {1.9, true, true}, {0, false, false}},
+		{{15, true, false}, {0.2, true, true}, {19, true, true}},
+	} {
+		for j, v := range r.judge(loads[i]) {
+			if v.known != wants[j].known || v.passed != wants[j].passed || v.known && v.value != wants[j].value {
+				t.Errorf("%s, bar %d: %+v, want %+v", loads[i].name, j, v, wants[j])
+			}
+		}
+	}
+}
+
+func TestTable(t *testing.T) {
+	r, loads := example()
+	text := (&table{results: r, loads: loads, contenders: []string{limitName, cachexName, squidName}}).markdown()
+	for _, want := range []string{
+		"| one | 1/s | 100 ±10 % | 95.0 ±10 % | 50.0 ±0 % | 0.95 | 1.90 |\n",
+		"| two | ms | 4.00 | 19.0 | – | 4.75 | |\n",
+		"| one | limit | at least 0.96 | 0.95 | below the bar |\n",
+		"| one | mitmproxy | at least 25.0 | – | not measured |\n",
+		"| two | limit | at most 12.0 | 15.0 ms more | below the bar |\n",
+		"| two | “one” | at most 0.50 | 0.20 | passed |\n",
+		"| one | 2000 | 1000 | 110 | 0 | 2000 | 1000 | 99 | 0 |",
+		"- mitmproxy: not here\n- squid: two: it cannot\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	b, err := r.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again results
+	if err := json.NewDecoder(bytes.NewReader(b)).Decode(&again); err != nil || again.figure("one", cachexName).median(value) != 95 {
+		t.Errorf("read again: %v, %v", again.Figures, err)
+	}
+}
+
+func TestParseHead(t *testing.T) {
+	n, err := parseHead([]byte("HTTP/1.1 200 OK\r\ncontent-type: x\r\nCONTENT-LENGTH:  12\r\n"))
+	if n != 12 || err != nil {
+		t.Errorf("%d, %v, want 12", n, err)
+	}
+	for _, head := range []string{"HTTP/1.1 404 Not Found\r\nContent-Length: 1\r\n", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n"} {
+		if _, err := parseHead([]byte(head)); err == nil {
+			t.Errorf("%q: no error", head)
+		}
+	}
+}
+
+// TestLoads holds that bars name what is there.
+func TestLoads(t *testing.T) {
+	all := allLoads(&options{seconds: 1, entries: 1000})
+	names := map[string]bool{}
+	for _, l := range all {
+		if names[l.name] {
+			t.Errorf("two loads are called %q", l.name)
+		}
+		names[l.name] = true
+	}
+	for _, l := range all {
+		for _, b := range l.bars {
+			if b.load != "" && !names[b.load] {
+				t.Errorf("%s is compared with %q, which is no load", l.name, b.load)
+			}
+			if b.least == 0 && b.most == 0 {
+				t.Errorf("%s has a bar without a figure", l.name)
+			}
+		}
+	}
+}
