@@ -28,8 +28,8 @@ import (
 
 // task is what a client does.
 type task struct {
-	// Paths are asked for in turn. {i} in one is a number below Files, and {n} one that
-	// no other request of the client has.
+	// Paths are asked for in turn. {i} in one is a number below Files, {p} that of its
+	// package, and {n} one that no other request of the client has.
 	Paths []string
 	// Files is 1 when it is 0. Stride is how far two requests' numbers are from one
 	// another, 1 when it is 0.
@@ -57,6 +57,9 @@ type task struct {
 	// Proxy is the address of a proxy, or "".
 	Proxy string
 }
+
+// packages are how many folders {p} may stand for.
+const packages = 65536
 
 // answer is what a client has measured.
 type answer struct {
@@ -173,10 +176,16 @@ func (c *client) take() (string, bool) {
 	}
 	path := c.Paths[i%len(c.Paths)]
 	if strings.IndexByte(path, '{') >= 0 {
-		path = strings.ReplaceAll(path, "{i}", strconv.Itoa(i/len(c.Paths)*c.Stride%c.Files))
+		path = numbered(path, i/len(c.Paths)*c.Stride%c.Files)
 		path = strings.ReplaceAll(path, "{n}", strconv.Itoa(i))
 	}
 	return path, true
+}
+
+// numbered is a path with a file's number in it.
+func numbered(path string, i int) string {
+	path = strings.ReplaceAll(path, "{p}", strconv.Itoa(i%packages))
+	return strings.ReplaceAll(path, "{i}", strconv.Itoa(i))
 }
 
 // done counts what one goroutine has done.

@@ -18,7 +18,7 @@ import (
 
 // patience is how long a client may take beyond the time that its task gives it. What
 // takes longer is told as a failure.
-const patience = 90 * time.Second
+const patience = time.Minute
 
 // sample is what one contender did under one load in one round.
 type sample struct {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"log"
@@ -31,6 +32,8 @@ type figure struct {
 	Unit      string   `json:"unit"`
 	Contender string   `json:"contender"`
 	Samples   []sample `json:"samples"`
+	// Began is set when another run has measured it.
+	Began *time.Time `json:"began,omitempty"`
 	// Failed is why there are no samples, or no more.
 	Failed string `json:"failed,omitempty"`
 }
@@ -38,6 +41,28 @@ type figure struct {
 func (r *results) encode() ([]byte, error) {
 	b, err := json.MarshalIndent(r, "", " ")
 	return append(b, '\n'), err
+}
+
+// merge takes from a file of encode's what this run has not measured.
+func (r *results) merge(file string) error {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var other results
+	if err := json.Unmarshal(b, &other); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	for _, f := range other.Figures {
+		if r.figure(f.Load, f.Contender) == nil {
+			f.Began = cmp.Or(f.Began, &other.Began)
+			r.Figures = append(r.Figures, f)
+		}
+	}
+	if r.Soak == nil {
+		r.Soak = other.Soak
+	}
+	return nil
 }
 
 // figure finds one; nil is one that was not measured.

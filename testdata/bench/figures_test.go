@@ -5,8 +5,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMedianAndSpread(t *testing.T) {
@@ -85,7 +91,10 @@ func TestJudge(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	r, loads := example()
-	text := (&table{results: r, loads: loads, contenders: []string{limitName, cachexName, squidName}}).markdown()
+	text := newTable(r, append(loads, load{name: "elsewhere"})).markdown()
+	if strings.Contains(text, "| elsewhere |") {
+		t.Errorf("a load without figures is shown")
+	}
 	for _, want := range []string{
 		"| one | 1/s | 100 ±10 % | 95.0 ±10 % | 50.0 ±0 % | 0.95 | 1.90 |\n",
 		"| two | ms | 4.00 | 19.0 | – | 4.75 | |\n",
@@ -110,6 +119,57 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestMerge holds that what a run has measured itself comes first, and that another's
+// figures are told as such.
+func TestMerge(t *testing.T) {
+	other, _ := example()
+	other.Began = time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)
+	other.Soak = &soakResult{Requests: 7, MiB: []float64{20, 30}}
+	b, err := other.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "run.json")
+	if err := os.WriteFile(file, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := &results{Figures: []figure{{Load: "one", Contender: cachexName, Samples: []sample{{Value: 1}}}}}
+	if err := r.merge(file); err != nil {
+		t.Fatal(err)
+	}
+	own, taken := r.figure("one", cachexName), r.figure("two", cachexName)
+	if own.median(value) != 1 || own.Began != nil || taken.median(value) != 19 || taken.Began == nil || !taken.Began.Equal(other.Began) || r.Soak.Requests != 7 {
+		t.Errorf("%+v, %+v, %+v", own, taken, r.Soak)
+	}
+	_, loads := example()
+	if text := newTable(r, loads).markdown(); !strings.Contains(text, `| two \* | ms |`) || !strings.Contains(text, "2026-01-02 03:04") {
+		t.Errorf("it does not say what another run has measured:\n%s", text)
+	}
+	if err := r.merge(file + "x"); err == nil {
+		t.Error("no error for a file that is not there")
+	}
+}
+
+// TestSVG holds that the picture is well-formed, and that bars are as long as figures
+// are large.
+func TestSVG(t *testing.T) {
+	r, loads := example()
+	loads[0].drawn = true
+	picture := newTable(r, loads).svg()
+	for _, want := range []string{`class="cachex" x="236" y="46" width="380.0"`, `class="squid" x="236" y="61" width="200.0"`, "95.0 1/s"} {
+		if !bytes.Contains(picture, []byte(want)) {
+			t.Errorf("no %s in\n%s", want, picture)
+		}
+	}
+	for d := xml.NewDecoder(bytes.NewReader(picture)); ; {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestParseHead(t *testing.T) {
 	n, err := parseHead([]byte("HTTP/1.1 200 OK\r\ncontent-type: x\r\nCONTENT-LENGTH:  12\r\n"))
 	if n != 12 || err != nil {
@@ -124,7 +184,7 @@ func TestParseHead(t *testing.T) {
 
 // TestLoads holds that bars name what is there.
 func TestLoads(t *testing.T) {
-	all := allLoads(&options{seconds: 1, entries: 1000})
+	all := allLoads(&options{seconds: 1, entries: 2000})
 	names := map[string]bool{}
 	for _, l := range all {
 		if names[l.name] {

@@ -26,17 +26,19 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
 // options are the flags.
 type options struct {
-	cachex, json, out string
-	loads, contenders *regexp.Regexp
-	rounds            int
-	seconds           float64
-	entries           int
-	soak              time.Duration
+	cachex, json, out, svg, merge string
+	loads, contenders             *regexp.Regexp
+	rounds                        int
+	seconds                       float64
+	entries                       int
+	soak                          time.Duration
 }
 
 func main() {
@@ -71,6 +73,8 @@ func parse(args []string) (*options, error) {
 	flags.StringVar(&o.cachex, "cachex", "./cachex", "the `PROGRAM` to measure")
 	flags.StringVar(&o.json, "json", "", "write every figure of every round to `FILE`")
 	flags.StringVar(&o.out, "o", "", "write the tables, in Markdown, to `FILE`")
+	flags.StringVar(&o.svg, "svg", "", "write a picture to `FILE`")
+	flags.StringVar(&o.merge, "merge", "", "show what this run does not measure as `FILE` has it, an earlier run's -json")
 	loads := flags.String("run", "", "only the loads whose names match `REGEXP`")
 	contenders := flags.String("contenders", "", "only the contenders whose names match `REGEXP`")
 	flags.IntVar(&o.rounds, "rounds", 5, "measure everything `N` times")
@@ -85,8 +89,8 @@ func parse(args []string) (*options, error) {
 	if *quick {
 		o.rounds, o.seconds, o.entries = 1, 1, min(o.entries, 10_000)
 	}
-	if o.rounds < 1 || o.seconds <= 0 || o.entries < 1000 {
-		return nil, errors.New("-rounds is at least 1, -seconds more than 0, -entries at least 1000")
+	if o.rounds < 1 || o.seconds <= 0 || o.entries <= smallCache {
+		return nil, errors.New("-rounds is at least 1, -seconds more than 0, -entries more than 1000")
 	}
 	var errs [2]error
 	o.loads, errs[0] = regexp.Compile(*loads)
@@ -96,13 +100,9 @@ func parse(args []string) (*options, error) {
 
 // run measures, within the namespaces, with its files in dir.
 func (o *options) run(dir string) error {
-	var wanted []load
-	for _, l := range allLoads(o) {
-		if o.loads.MatchString(l.name) {
-			wanted = append(wanted, l)
-		}
-	}
-	if len(wanted) == 0 && o.soak == 0 {
+	all := allLoads(o)
+	wanted := slices.DeleteFunc(slices.Clone(all), func(l load) bool { return !o.loads.MatchString(l.name) })
+	if len(wanted) == 0 && o.soak == 0 && o.merge == "" {
 		return errors.New("no load has such a name")
 	}
 	s, err := newStage(dir, o.cachex)
@@ -127,20 +127,26 @@ func (o *options) run(dir string) error {
 		}
 	}
 	r.Machine.LoadAfter = loadAverage()
-	return o.write(r, wanted, contenders)
+	if o.merge != "" {
+		if err := r.merge(o.merge); err != nil {
+			return fmt.Errorf("merge: %w", err)
+		}
+	}
+	return o.write(r, all)
 }
 
 // write gives the results in each form that was asked for.
-func (o *options) write(r *results, loads []load, contenders []contender) error {
-	t := newTable(r, loads, contenders)
+func (o *options) write(r *results, loads []load) error {
+	t := newTable(r, loads)
 	text := t.markdown()
-	fmt.Print(text)
+	fmt.Print(strings.TrimSuffix(strings.TrimPrefix(text, preface), afterword))
 	for _, f := range []struct {
 		name string
 		make func() ([]byte, error)
 	}{
 		{o.out, func() ([]byte, error) { return []byte(text), nil }},
 		{o.json, r.encode},
+		{o.svg, func() ([]byte, error) { return t.svg(), nil }},
 	} {
 		if f.name == "" {
 			continue

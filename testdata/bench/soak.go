@@ -30,7 +30,7 @@ func (s *stage) soak(d time.Duration) (*soakResult, error) {
 		paths = append(paths, poolPath)
 	}
 	paths = append(paths, "/files/1m-1.0.0.tgz", "/index/4k.json", file1k, "{fresh}/files/4k-1.0.{n}.tgz")
-	t := s.freshen(task{Paths: paths, Files: many, Conns: 32, Seconds: d.Seconds(), Pace: 400, AnewEvery: 20, Gate: true})
+	t := s.freshen(task{Paths: paths, Files: many, Conns: 32, Seconds: d.Seconds(), Pace: 300, AnewEvery: 20, Gate: true})
 	c := &ours{s.cachex, s.dir + "/soak"}
 	r, err := start(c.command(s, t), t)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *stage) soak(d time.Duration) (*soakResult, error) {
 	}()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
-	result := &soakResult{}
+	result := &soakResult{MiB: []float64{before.rss}}
 	for {
 		select {
 		case <-second.C:

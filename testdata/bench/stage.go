@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"syscall"
 	"text/template"
 	"time"
@@ -92,7 +91,7 @@ func (s *stage) files() error {
 		sizes["files/"+name+"-1.0.0.tgz"] = size
 	}
 	for i := range many {
-		sizes[strings.ReplaceAll(poolPath, "{i}", strconv.Itoa(i))] = 4 << 10
+		sizes[numbered(poolPath, i)] = 4 << 10
 	}
 	for name, size := range sizes {
 		if err := writeFile(filepath.Join(s.dir, "www", name), noise, size); err != nil {

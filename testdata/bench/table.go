@@ -3,12 +3,22 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
+
+//go:embed preface.md
+var preface string
+
+//go:embed afterword.md
+var afterword string
+
+const minute = "2006-01-02 15:04"
 
 // table is what people read of results.
 type table struct {
@@ -17,10 +27,18 @@ type table struct {
 	contenders []string
 }
 
-func newTable(r *results, loads []load, contenders []contender) *table {
-	t := &table{results: r, loads: loads}
-	for _, c := range contenders {
-		t.contenders = append(t.contenders, c.name())
+// newTable has those of the loads that there are figures of, in their order.
+func newTable(r *results, loads []load) *table {
+	t := &table{results: r}
+	for _, l := range loads {
+		if slices.ContainsFunc(r.Figures, func(f figure) bool { return f.Load == l.name }) {
+			t.loads = append(t.loads, l)
+		}
+	}
+	for _, name := range []string{limitName, cachexName, squidName, mitmproxyName} {
+		if slices.ContainsFunc(r.Figures, func(f figure) bool { return f.Contender == name }) {
+			t.contenders = append(t.contenders, name)
+		}
 	}
 	return t
 }
@@ -28,8 +46,12 @@ func newTable(r *results, loads []load, contenders []contender) *table {
 // markdown is the whole text.
 func (t *table) markdown() string {
 	var b strings.Builder
+	b.WriteString(preface)
 	fmt.Fprintf(&b, "## Figures\n\nMedians of %d rounds, ± half of the way from the least to the most.\n\n", t.Rounds)
 	t.values(&b)
+	if began := t.elsewhere(""); began != nil {
+		fmt.Fprintf(&b, "\n\\* measured in another run, which began %s\n", began.Format(minute))
+	}
 	fmt.Fprint(&b, "\n## Bars\n\n")
 	t.verdicts(&b)
 	fmt.Fprint(&b, "\n## Processor time and memory\n\nMicroseconds of processor time for a request: the contender's own, and the client's. MiB are the most that the contender had, and the last column how many requests reached the origin.\n\n")
@@ -41,7 +63,27 @@ func (t *table) markdown() string {
 		fmt.Fprintf(&b, "\n## Not measured\n\n%s", notes)
 	}
 	fmt.Fprintf(&b, "\n## Machine\n\n%s", t.where())
+	b.WriteString(afterword)
 	return b.String()
+}
+
+// elsewhere is when another run began that has measured a load, or any; nil is that
+// this run has.
+func (t *table) elsewhere(load string) *time.Time {
+	for _, f := range t.Figures {
+		if f.Began != nil && (load == "" || f.Load == load) {
+			return f.Began
+		}
+	}
+	return nil
+}
+
+// label is a load's name, with a star when another run has measured it.
+func (t *table) label(l load) string {
+	if t.elsewhere(l.name) != nil {
+		return l.name + ` \*`
+	}
+	return l.name
 }
 
 func (t *table) values(b *strings.Builder) {
@@ -55,7 +97,7 @@ func (t *table) values(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "\n| --- | --- |%s\n", strings.Repeat(" ---: |", len(t.contenders)+len(peers)))
 	for _, l := range t.loads {
-		fmt.Fprintf(b, "| %s | %s |", l.name, l.unit)
+		fmt.Fprintf(b, "| %s | %s |", t.label(l), l.unit)
 		for _, c := range t.contenders {
 			fmt.Fprintf(b, " %s |", cell(t.figure(l.name, c)))
 		}
@@ -142,7 +184,7 @@ func (t *table) costs(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "\n| --- |%s\n", strings.Repeat(" ---: |", 4*len(t.contenders)))
 	for _, l := range t.loads {
-		fmt.Fprintf(b, "| %s |", l.name)
+		fmt.Fprintf(b, "| %s |", t.label(l))
 		for _, c := range t.contenders {
 			f := t.figure(l.name, c)
 			if f == nil || len(f.Samples) == 0 {
@@ -174,7 +216,7 @@ func (t *table) where() string {
 	var b strings.Builder
 	m := t.Machine
 	fmt.Fprintf(&b, "- %s, %d processors (%s), %.0f MiB, caches on %s\n", m.Kernel, m.CPUs, m.CPU, m.Memory, m.FileSystem)
-	fmt.Fprintf(&b, "- load average %s before, %s after; begun %s\n", m.LoadBefore, m.LoadAfter, t.Began.Format("2006-01-02 15:04"))
+	fmt.Fprintf(&b, "- load average %s before, %s after; begun %s\n", m.LoadBefore, m.LoadAfter, t.Began.Format(minute))
 	for _, name := range slices.Sorted(maps.Keys(m.Versions)) {
 		fmt.Fprintf(&b, "- %s: %s\n", name, m.Versions[name])
 	}
