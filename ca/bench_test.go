@@ -17,3 +17,31 @@ func BenchmarkTrust(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkIssue is what the first connection to a host waits for, and
+// BenchmarkCertificate what all others do.
+func BenchmarkIssue(b *testing.B) {
+	a, err := New(time.Now())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := a.issue("registry.example"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkCertificate(b *testing.B) {
+	a, err := New(time.Now())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := a.Certificate("registry.example"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 )
 
 // FuzzSniff: whatever a connection begins with, finding out what it speaks takes
@@ -38,3 +39,34 @@ func FuzzSniff(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkSniff is what it takes to know what a connection speaks.
+func BenchmarkSniff(b *testing.B) {
+	for name, sent := range map[string]string{"TLS": "\x16\x03\x01\x02\x00", "HTTP": "GET /a/-/a-1.0.0.tgz HTTP/1.1\r\n", "other": "SSH-2.0-x\r\n"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				c := &conn{Conn: &saying{text: sent}}
+				if _, err := c.sniff(false); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// saying is a connection whose client has said something.
+type saying struct {
+	net.Conn
+	text string
+}
+
+func (s *saying) Read(b []byte) (int, error) {
+	n := copy(b, s.text)
+	if s.text = s.text[n:]; n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func (s *saying) SetReadDeadline(time.Time) error { return nil }

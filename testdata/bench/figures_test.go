@@ -156,7 +156,7 @@ func TestSVG(t *testing.T) {
 	r, loads := example()
 	loads[0].drawn = true
 	picture := newTable(r, loads).svg()
-	for _, want := range []string{`class="cachex" x="236" y="46" width="380.0"`, `class="squid" x="236" y="61" width="200.0"`, "95.0 1/s"} {
+	for _, want := range []string{`class="cachex" x="264" y="46" width="380.0"`, `class="squid" x="264" y="61" width="200.0"`, "95.0 1/s"} {
 		if !bytes.Contains(picture, []byte(want)) {
 			t.Errorf("no %s in\n%s", want, picture)
 		}

@@ -10,10 +10,10 @@ import (
 
 // Sizes of the picture, in its own units.
 const (
-	barLeft   = 236
+	barLeft   = 264
 	barWidth  = 400 // of what is as fast as the limit
 	barHeight = 11
-	svgWidth  = 760
+	svgWidth  = 780
 )
 
 const svgTitle = "Speed over HTTPS, longer is better: with nginx and no proxy as the limit"
@@ -36,7 +36,7 @@ func (t *table) svg() []byte {
 		if !l.drawn || limit == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "<text class=\"t\" x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n", barLeft-88, y+barHeight-1, l.name)
+		fmt.Fprintf(&b, "<text class=\"t\" x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n", barLeft-76, y+barHeight-1, l.name)
 		for _, c := range t.contenders {
 			if c == limitName {
 				continue
