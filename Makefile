@@ -1,4 +1,4 @@
-.PHONY: build test builds trust packages lint fuzz soak
+.PHONY: build test builds times bench trust packages lint fuzz soak
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o cachex ./cmd/cachex
@@ -10,6 +10,16 @@ test:
 builds: build
 	go run ./testdata/builds -cachex ./cachex
 	go run ./testdata/builds -cachex ./cachex -lock apt cargo curl git go npm pip
+
+# How long they take, with cachex and without, and with the clients' own caches.
+times: build
+	go run ./testdata/builds -cachex ./cachex -time 3 -o testdata/builds/TIMES.md npm pip go cargo mvn
+
+# Beside nginx, Squid and mitmproxy, as root, for half an hour; BENCH='-quick' takes a few
+# minutes, BENCH='-run "hit 1 KiB"' less. The tables and the picture are for the README.
+BENCH = -o testdata/bench/RESULTS.md -svg testdata/bench/speed.svg -json bench.json
+bench: build
+	go run ./testdata/bench -cachex ./cachex $(BENCH)
 
 # Every client against a server that only cachex trusts; ca/TRUST.md is its table.
 # As root, TRUST='-install -user NAME' gets more clients by apt, and runs them as

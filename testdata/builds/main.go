@@ -3,7 +3,8 @@
 //
 //	go run ./testdata/builds [flags] [NAME...]
 //
-// With -lock they run with a lock instead: see lock.go.
+// With -lock they run with a lock instead: see lock.go. With -time ROUNDS it is
+// measured how long they take, with cachex and without: see timed.go.
 //
 // Each NAME.sh beside this file is a build. It runs in an empty directory with
 // an empty home, and leaves what it made in $OUT; the three runs must leave the
@@ -66,9 +67,11 @@ func main() {
 	cachex := flag.String("cachex", "cachex", "the `PROGRAM` to test")
 	together := flag.Int("together", 0, "run `N` builds at once on one cache directory, once, instead")
 	locks := flag.Bool("lock", false, "run the builds with locks instead")
+	rounds := flag.Int("time", 0, "measure `ROUNDS` of each build, with cachex and without, instead")
+	table := flag.String("o", "", "write what -time has measured to `FILE`")
 	keep := flag.Bool("keep", false, "keep the work directory")
 	flag.Parse()
-	failed, err := run(*cachex, *together, *keep, *locks, flag.Args())
+	failed, err := run(options{*cachex, *table, *together, *rounds, *keep, *locks, flag.Args()})
 	if err != nil {
 		log.Fatal("builds: ", err)
 	}
@@ -77,9 +80,17 @@ func main() {
 	}
 }
 
-func run(cachex string, together int, keep, locks bool, names []string) (failed bool, err error) {
-	r := &runner{}
-	if r.cachex, err = exec.LookPath(cachex); err != nil {
+// options are the command line: see the flags.
+type options struct {
+	cachex, table    string
+	together, rounds int
+	keep, locks      bool
+	names            []string
+}
+
+func run(o options) (failed bool, err error) {
+	r, names := &runner{}, o.names
+	if r.cachex, err = exec.LookPath(o.cachex); err != nil {
 		return true, err
 	}
 	if r.cachex, err = filepath.Abs(r.cachex); err != nil {
@@ -91,7 +102,7 @@ func run(cachex string, together int, keep, locks bool, names []string) (failed 
 	if r.work, err = os.MkdirTemp("", "cachex-builds-"); err != nil {
 		return true, err
 	}
-	if keep {
+	if o.keep {
 		log.Print("builds: work in ", r.work)
 	} else {
 		defer os.RemoveAll(r.work)
@@ -115,10 +126,12 @@ func run(cachex string, together int, keep, locks bool, names []string) (failed 
 	}
 	var results []result
 	switch {
-	case locks:
+	case o.rounds > 0:
+		return r.timed(names, o.rounds, o.table)
+	case o.locks:
 		results = r.locked(names)
-	case together > 0:
-		results = r.together(names, together)
+	case o.together > 0:
+		results = r.together(names, o.together)
 	default:
 		results = r.phases(names)
 	}
@@ -206,13 +219,7 @@ func (r *runner) build(name, phase, cache string, flags ...string) result {
 	args = append(args, "--", "sh", "-ex", filepath.Join(r.fixtures, name+".sh"))
 	cmd := exec.Command(r.cachex, args...)
 	cmd.Dir = filepath.Join(dir, "work")
-	cmd.Env = append(os.Environ(), "HOME="+filepath.Join(dir, "home"), "OUT="+out, "FIXTURES="+r.fixtures,
-		"ORIGIN="+r.origin.url, "SSL_CERT_FILE="+r.origin.bundle)
-	cmd.Env = append(cmd.Env, r.env...)
-	if home, err := os.UserHomeDir(); err == nil && os.Getenv("RUSTUP_HOME") == "" {
-		// The toolchain is not the build's.
-		cmd.Env = append(cmd.Env, "RUSTUP_HOME="+filepath.Join(home, ".rustup"))
-	}
+	cmd.Env = append(r.environment(filepath.Join(dir, "home"), out), r.env...)
 	began := time.Now()
 	text, err := cmd.CombinedOutput()
 	res.took = time.Since(began)
@@ -225,6 +232,16 @@ func (r *runner) build(name, phase, cache string, flags ...string) result {
 	}
 	res.digest, res.err = digest(out)
 	return res
+}
+
+// environment is a build's, with its home and the directory for what it makes.
+func (r *runner) environment(home, out string) []string {
+	env := append(os.Environ(), "HOME="+home, "OUT="+out, "FIXTURES="+r.fixtures, "ORIGIN="+r.origin.url, "SSL_CERT_FILE="+r.origin.bundle)
+	if home, err := os.UserHomeDir(); err == nil && os.Getenv("RUSTUP_HOME") == "" {
+		// The toolchain is not the build's.
+		env = append(env, "RUSTUP_HOME="+filepath.Join(home, ".rustup"))
+	}
+	return env
 }
 
 func tail(b []byte, n int) []byte { return b[max(0, len(b)-n):] }
