@@ -26,6 +26,7 @@ func (p *Proxy) serveCached(w http.ResponseWriter, q *query) {
 		}
 		switch {
 		case err == nil && (use.Fresh || p.Offline):
+			p.warm(q, e, variant, use)
 			p.serveEntry(w, q, e, Hit, use)
 			return
 		case err == nil && use.Refresh && q.body == nil:

@@ -37,6 +37,7 @@ type conn struct {
 	client string      // the program, where it was asked for
 	asked  atomic.Bool // a request came, or the beginning of one
 	last   *lastBytes  // nil but during the handshake
+	hot    *hotConn    // what net/http reads from; nil where it reads from the connection itself
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -93,13 +94,23 @@ type connKey struct{}
 
 // connContext makes the sniffed connection known to its requests.
 func connContext(ctx context.Context, c net.Conn) context.Context {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
-	}
-	if s, ok := c.(*conn); ok {
+	if s := connOf(c); s != nil {
 		return context.WithValue(ctx, connKey{}, s)
 	}
 	return ctx
+}
+
+// connOf is the connection that net/http has another end of, nil when it has none.
+func connOf(c net.Conn) *conn {
+	switch c := c.(type) {
+	case *conn:
+		return c
+	case *hotConn:
+		return c.c
+	case *tls.Conn:
+		return connOf(c.NetConn())
+	}
+	return nil
 }
 
 // speech is what the first bytes of a connection say.

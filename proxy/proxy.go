@@ -100,6 +100,7 @@ type Proxy struct {
 	// for them, and the last thing they do is to keep what they have got.
 	handlers sync.WaitGroup
 	cookies  cookies
+	hot      hotAnswers
 	tokens   tokens
 	jar      jar
 	buffers  buffers

@@ -58,8 +58,11 @@ func (p *Proxy) serveTLS(ctx context.Context, c *conn) {
 	}
 	c.last = nil
 	switch t.ConnectionState().NegotiatedProtocol {
-	case "h2", "http/1.1":
+	case "h2":
 		p.queue.push(t)
+		return
+	case "http/1.1":
+		p.queue.push(p.newHotConn(t, c))
 		return
 	}
 	inner := &conn{Conn: t, dest: c.dest}
@@ -72,7 +75,8 @@ func (p *Proxy) serveTLS(ctx context.Context, c *conn) {
 	case s == speaksHTTP:
 		p.obstacles.trust(c.dest.host)
 		inner.scheme = "https"
-		p.queue.push(inner)
+		inner.asked.Store(true)
+		p.queue.push(p.newHotConn(inner, inner))
 	default:
 		p.tunnel(ctx, inner, hello.SupportedProtos)
 	}
@@ -94,13 +98,12 @@ func (p *Proxy) offered(host string, client []string) []string {
 
 // connState watches for connections that end before a request.
 func (p *Proxy) connState(nc net.Conn, state http.ConnState) {
-	t, ok := nc.(*tls.Conn)
-	if !ok {
+	c := connOf(nc)
+	if c == nil || c == nc {
 		return
 	}
-	c, ok := t.NetConn().(*conn)
-	if !ok {
-		return
+	if c.hot != nil {
+		c.hot.turns(state)
 	}
 	switch state {
 	case http.StateActive:
@@ -110,7 +113,7 @@ func (p *Proxy) connState(nc net.Conn, state http.ConnState) {
 	case http.StateClosed:
 		if !c.asked.Load() {
 			// What ended a TLS connection is the error of each later read.
-			_, err := t.Read(make([]byte, 1))
+			_, err := nc.Read(make([]byte, 1))
 			p.endedUnasked(c, err)
 		}
 	}

@@ -56,6 +56,8 @@ type Use struct {
 	Refresh bool
 	// Standby: it may be served when upstream fails.
 	Standby bool
+	// Lasting: it is fresh whatever the time, and whatever the request asks for.
+	Lasting bool
 	// Asked: it would be fresh, but the client wants a newer one.
 	Asked  bool
 	Reason string
@@ -68,15 +70,15 @@ type Use struct {
 func (m Mode) Judge(req http.Header, a Answer, now time.Time) Use {
 	switch {
 	case a.Own:
-		return Use{Fresh: true, Reason: "own file", Age: -1}
+		return Use{Fresh: true, Lasting: true, Reason: "own file", Age: -1}
 	case a.Invalid:
 		return Use{Standby: m != RFC9111, Reason: "stale: it was changed by a request that writes", Age: age(a, now)}
 	case m == Forever && a.Status < 400:
-		return Use{Fresh: true, Reason: "forever", Age: -1}
+		return Use{Fresh: true, Lasting: true, Reason: "forever", Age: -1}
 	}
 	if m != RFC9111 && a.Status < 400 {
 		if why, ok := Artifact(a.URL, a.Status, a.Header); ok {
-			return Use{Fresh: true, Reason: why, Age: -1}
+			return Use{Fresh: true, Lasting: true, Reason: why, Age: -1}
 		}
 	}
 	return m.judgeFreshness(req, a, now)

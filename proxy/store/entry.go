@@ -24,6 +24,8 @@ type Entry struct {
 	File *os.File
 	// Own is set for what a user put there: it has no metadata, or says so.
 	Own bool
+
+	body, meta fs.FileInfo // as they were opened; nil where nothing need be known
 }
 
 // Close releases the body.
@@ -99,7 +101,7 @@ func (s *Store) look(k Key, variant string) (*Entry, error) {
 	}
 	if err == nil && m.Size == fi.Size() && m.ModTime.Equal(fi.ModTime()) {
 		s.markUsed(k, variant, m, mfi)
-		return &Entry{Meta: *m, File: f, Own: m.Mine}, nil
+		return &Entry{Meta: *m, File: f, Own: m.Mine, body: fi, meta: mfi}, nil
 	}
 	if target, err := s.link(k.Name(variant)); err == nil && isStatus(target) { // somebody made a file called 404
 		f.Close()
