@@ -95,7 +95,7 @@ func artifactName(p string) (string, bool) {
 		return "", false
 	case strings.Contains(p, "/refs/heads/"): // a branch, though it be called v1.2
 		return "", false
-	case shapes.digest.MatchString(p), splitDigest(p):
+	case hasHexRun(p, 40) && shapes.digest.MatchString(p), splitDigest(p):
 		return byDigest, true
 	case shapes.goModule.MatchString(p):
 		return "artifact: module version", true
@@ -131,6 +131,23 @@ func splitDigest(p string) bool {
 	return false
 }
 
+// hasHexRun tells of n hexadecimal digits in a row. It spares most URLs the regular
+// expression, which takes as long as opening a file does.
+func hasHexRun(s string, n int) bool {
+	run := 0
+	for i := range len(s) {
+		switch c := s[i] | 0x20; {
+		case '0' <= s[i] && s[i] <= '9', 'a' <= c && c <= 'f':
+			if run++; run == n {
+				return true
+			}
+		default:
+			run = 0
+		}
+	}
+	return false
+}
+
 func isHex(s string) bool { return strings.Trim(strings.ToLower(s), "0123456789abcdef") == "" }
 
 // checksumTile sees a Go checksum database's tiles and look-ups, whose content
@@ -152,9 +169,22 @@ func mavenRelease(p string) bool {
 // packaged sees NAME-VERSION.EXT of a package format, but not NAME.x86_64.rpm
 // and not NAME-latest-9.noarch.rpm.
 func packaged(base string) bool {
+	if !packageFormat(base) {
+		return false
+	}
 	shapes := shapes()
 	return shapes.packaged.MatchString(strings.ReplaceAll(base, "x86_64", "x86")) &&
 		(!shapes.moving.MatchString(base) || shapes.dotted.MatchString(base))
+}
+
+// packageFormat tells whether a name may end as shapes.packaged wants it. Without, that
+// tries each place at which a version may begin.
+func packageFormat(base string) bool {
+	switch strings.ToLower(path.Ext(base)) {
+	case ".whl", ".egg", ".gem", ".crate", ".deb", ".udeb", ".ddeb", ".dsc", ".rpm", ".drpm", ".apk", ".nupkg", ".snupkg", ".conda", ".rz", ".metadata":
+		return true
+	}
+	return false
 }
 
 // npmTarball sees a registry's .../NAME/-/NAME-VERSION.tgz.

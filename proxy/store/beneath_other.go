@@ -9,5 +9,14 @@ func (s *Store) open(name string) (*os.File, error) {
 	return s.root.OpenFile(name, os.O_RDONLY|noWait, 0)
 }
 
+// readFile reads a small file.
+func (s *Store) readFile(name string, most int64) ([]byte, readState, error) {
+	f, err := s.open(name)
+	if err != nil {
+		return nil, readState{}, err
+	}
+	return readOpened(f, most)
+}
+
 // rmdir removes a folder if it is empty.
 func (s *Store) rmdir(name string) error { return s.root.Remove(name) }

@@ -25,7 +25,7 @@ type Entry struct {
 	// Own is set for what a user put there: it has no metadata, or says so.
 	Own bool
 
-	body, meta fs.FileInfo // as they were opened; nil where nothing need be known
+	body, meta fileState // as they were opened; zero where that is of no use
 }
 
 // Close releases the body.
@@ -100,8 +100,8 @@ func (s *Store) look(k Key, variant string) (*Entry, error) {
 		return miss("not in the cache")
 	}
 	if err == nil && m.Size == fi.Size() && m.ModTime.Equal(fi.ModTime()) {
-		s.markUsed(k, variant, m, mfi)
-		return &Entry{Meta: *m, File: f, Own: m.Mine, body: fi, meta: mfi}, nil
+		s.markUsed(k, variant, m, mfi.modTime)
+		return &Entry{Meta: *m, File: f, Own: m.Mine, body: stateOf(fi), meta: mfi.state}, nil
 	}
 	if target, err := s.link(k.Name(variant)); err == nil && isStatus(target) { // somebody made a file called 404
 		f.Close()
@@ -212,7 +212,7 @@ func (s *Store) getStatus(k Key, variant string, cause error) (*Entry, error) {
 		return miss("not in the cache")
 	}
 	if err == nil && m.Status == status {
-		s.markUsed(k, variant, m, mfi)
+		s.markUsed(k, variant, m, mfi.modTime)
 		return &Entry{Meta: *m, Own: m.Mine}, nil
 	}
 	return &Entry{Own: true, Meta: Meta{URL: k.URL("https"), Status: status, Header: http.Header{}}}, nil

@@ -74,29 +74,37 @@ func (s *Store) readMeta(k Key, variant string) (*Meta, error) {
 	return m, err
 }
 
+// readState is what is known of a file that was read.
+type readState struct {
+	modTime time.Time
+	state   fileState
+}
+
 // readMetaFile is readMeta that tells of the file, too.
-func (s *Store) readMetaFile(k Key, variant string) (*Meta, fs.FileInfo, error) {
-	f, err := s.open(metaName(k, variant))
+func (s *Store) readMetaFile(k Key, variant string) (*Meta, readState, error) {
+	b, file, err := s.readFile(metaName(k, variant), maxMeta)
 	if err != nil {
-		return nil, nil, err
+		return nil, readState{}, err
 	}
+	m, err := parseMeta(k, b)
+	return m, file, err
+}
+
+// readOpened reads a file of metadata, and closes it.
+func readOpened(f *os.File, most int64) ([]byte, readState, error) {
 	defer f.Close()
 	fi, err := f.Stat()
 	if err != nil {
-		return nil, nil, err
+		return nil, readState{}, err
 	}
-	if fi.Size() > maxMeta {
-		return nil, nil, errDamaged
+	if fi.Size() > most {
+		return nil, readState{}, errDamaged
 	}
 	b := make([]byte, fi.Size())
 	if _, err := io.ReadFull(f, b); err != nil {
-		return nil, nil, errDamaged
+		return nil, readState{}, errDamaged
 	}
-	m, err := parseMeta(k, b)
-	if err != nil {
-		return nil, nil, err
-	}
-	return m, fi, nil
+	return b, readState{fi.ModTime(), stateOf(fi)}, nil
 }
 
 // parseMeta reads the metadata of a document.

@@ -1,7 +1,5 @@
 package store
 
-import "io/fs"
-
 // Sighting is how the files of an entry were when it was read. It tells, without
 // opening anything, that they are the same still: nobody has edited, replaced or
 // removed one.
@@ -21,21 +19,14 @@ type sighted struct {
 // have changed by now, and directories in layers, where another one may come to lie
 // above it.
 func (s *Store) Sight(k Key, variant string, e *Entry) *Sighting {
-	if e.body == nil || e.meta == nil || len(s.lower) > 0 {
+	if e.body == (fileState{}) || e.meta == (fileState{}) || len(s.lower) > 0 {
 		return nil
 	}
-	g := &Sighting{store: s, body: sighted{name: s.bodyName(k, variant)}, meta: sighted{name: metaName(k, variant)}}
-	if !g.body.sight(s, e.body) || !g.meta.sight(s, e.meta) {
+	g := &Sighting{s, sighted{s.bodyName(k, variant), e.body}, sighted{metaName(k, variant), e.meta}}
+	if !g.Holds() {
 		return nil
 	}
 	return g
-}
-
-// sight notes how a file is, if it is still the one that was opened.
-func (f *sighted) sight(s *Store, opened fs.FileInfo) bool {
-	var err error
-	f.state, err = s.state(f.name)
-	return err == nil && f.state.isOf(opened)
 }
 
 // Holds tells whether nothing has changed since.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"io/fs"
-	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -24,14 +23,21 @@ func (s *Store) state(name string) (fileState, error) {
 	if err := unix.Fstatat(int(s.at.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return fileState{}, &fs.PathError{Op: "fstatat", Path: name, Err: err}
 	}
-	return fileState{dev: uint64(st.Dev), ino: st.Ino, size: st.Size, modified: st.Mtim, change: st.Ctim}, nil
+	return stateIn(&st), nil
 }
 
-// isOf tells whether it is the state of a file that was opened.
-func (f fileState) isOf(fi os.FileInfo) bool {
+func stateIn(st *unix.Stat_t) fileState {
+	return fileState{dev: uint64(st.Dev), ino: st.Ino, size: st.Size, modified: st.Mtim, change: st.Ctim}
+}
+
+// stateOf is the state of a file that is open.
+func stateOf(fi fs.FileInfo) fileState {
 	st, ok := fi.Sys().(*syscall.Stat_t)
-	return ok && f == fileState{
+	if !ok {
+		return fileState{}
+	}
+	return fileState{
 		dev: uint64(st.Dev), ino: st.Ino, size: st.Size,
-		modified: unix.Timespec{Sec: st.Mtim.Sec, Nsec: st.Mtim.Nsec}, change: unix.Timespec{Sec: st.Ctim.Sec, Nsec: st.Ctim.Nsec},
+		modified: unix.Timespec(st.Mtim), change: unix.Timespec(st.Ctim),
 	}
 }

@@ -1,9 +1,6 @@
 package store
 
-import (
-	"io/fs"
-	"time"
-)
+import "time"
 
 // When an answer was last used is the time of its metadata's file: a file that
 // only cachex touches, whatever reads, copies or searches the bodies, and however
@@ -26,9 +23,9 @@ func isAlways(used, now time.Time) bool { return used.Sub(now) > 365*24*time.Hou
 
 // markUsed notes that an answer is being served. A directory that others own, or
 // that can only be read, is not marked, and not tried again.
-func (s *Store) markUsed(k Key, variant string, m *Meta, file fs.FileInfo) {
+func (s *Store) markUsed(k Key, variant string, m *Meta, marked time.Time) {
 	now := time.Now()
-	if age := now.Sub(file.ModTime()); age < useGrain && age > -useGrain || m.Mine || s.unmarked.Load() {
+	if age := now.Sub(marked); age < useGrain && age > -useGrain || m.Mine || s.unmarked.Load() {
 		return
 	}
 	if s.root.Chtimes(metaName(k, variant), time.Time{}, now) != nil {
