@@ -8,6 +8,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -113,6 +114,7 @@ type Proxy struct {
 	lfs         lfsLinks
 	obstacles   obstacles
 	conns       sync.WaitGroup
+	ticketKey   [32]byte // of TLS sessions that clients resume
 	server      *http.Server
 	queue       *queue
 }
@@ -141,6 +143,7 @@ func (p *Proxy) Serve(ctx context.Context, listeners []net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p.serving = ctx
+	_, _ = rand.Read(p.ticketKey[:]) // which never fails
 	p.queue = newQueue()
 	p.server = p.newServer()
 	served := make(chan error, 1)
