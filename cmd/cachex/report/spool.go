@@ -2,7 +2,6 @@ package report
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +13,7 @@ import (
 type Spool struct {
 	file  *os.File
 	w     *bufio.Writer
+	line  []byte // its memory is used again
 	lines int
 	err   error // the first: what is there is not whole
 }
@@ -27,15 +27,13 @@ func (s *Spool) Add(x Exchange) {
 	if s == nil || s.err != nil {
 		return
 	}
-	line, err := json.Marshal(x)
-	if err == nil && s.lines > 0 {
-		_, err = s.w.WriteString(",\n")
+	s.line = s.line[:0]
+	if s.lines > 0 {
+		s.line = append(s.line, ",\n"...)
 	}
-	if err == nil {
-		_, err = s.w.Write(line)
-	}
+	s.line = x.appendLine(s.line)
+	_, s.err = s.w.Write(s.line)
 	s.lines++
-	s.err = err
 }
 
 // Err is why the spool is not whole, nil when it is.
