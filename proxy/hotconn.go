@@ -148,6 +148,14 @@ func (h *hotConn) Write(p []byte) (int, error) {
 	return h.Conn.Write(p)
 }
 
+// CloseWrite ends the sending side where the connection has one: net/http looks for it.
+func (h *hotConn) CloseWrite() error {
+	if c, ok := h.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return h.Close()
+}
+
 // learns tells whether net/http has read a head that may be answered here next time.
 func (h *hotConn) learns() bool { return !h.strayed.Load() && isHead(h.head) }
 
