@@ -130,7 +130,7 @@ func (p *first) runContained(prepare Prepare) error {
 	}
 	var sockets *sockets
 	err := writable("/proc/sys", func() (err error) {
-		sockets, err = setUpNetwork(p.how)
+		sockets, err = setUpNetwork(p.how, networkGround())
 		return err
 	})
 	if err != nil {

@@ -19,7 +19,7 @@ func TestDial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(t.Context(), Network{}, nil)
+	s, err := New(t.Context(), Network{}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

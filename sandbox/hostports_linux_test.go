@@ -153,7 +153,7 @@ func TestHostPortErrors(t *testing.T) {
 		{HostPorts: []uint16{80}, OwnPorts: []uint16{8080, 80}},
 	} {
 		var step *StepError
-		if s, err := New(t.Context(), n, nil); !errors.As(err, &step) {
+		if s, err := New(t.Context(), n, nil, nil); !errors.As(err, &step) {
 			t.Errorf("%+v: %v %v", n, s, err)
 		}
 	}

@@ -27,16 +27,17 @@ var wholes = []struct {
 // New makes the namespaces and the network in them, on the best rung that the
 // system allows. With a user, who is nil otherwise, the command is the user's, and
 // so is this process from now on. The context bounds the making; a cancelled one
-// ends the sandbox later as well. Errors are *StepError, that of the rung above
-// all others, as it tells best what to change.
-func New(ctx context.Context, n Network, user *User) (*Sandbox, error) {
+// ends the sandbox later as well. early may be nil. Errors are *StepError, that of
+// the rung above all others, as it tells best what to change, and those of early.
+func New(ctx context.Context, n Network, user *User, early Early) (*Sandbox, error) {
 	if err := n.check(); err != nil {
 		return nil, err
 	}
+	w := wanted{n, early}
 	if user == nil {
-		return climb(ctx, n, identities())
+		return climb(ctx, w, identities())
 	}
-	s, refused := climb(ctx, n, []identity{invoker(*user)})
+	s, refused := climb(ctx, w, []identity{invoker(*user)})
 	if err := user.Become(); err != nil {
 		if s != nil {
 			s.Close()
@@ -46,7 +47,7 @@ func New(ctx context.Context, n Network, user *User) (*Sandbox, error) {
 	if refused == nil {
 		return s, nil
 	}
-	s, err := climb(ctx, n, identities())
+	s, err := climb(ctx, w, identities())
 	if err != nil {
 		return nil, err
 	}
@@ -56,15 +57,21 @@ func New(ctx context.Context, n Network, user *User) (*Sandbox, error) {
 	return s, nil
 }
 
+// wanted is what a sandbox is to have.
+type wanted struct {
+	network Network
+	early   Early // nil for none
+}
+
 // climb tries what can be made with each of some identities.
-func climb(ctx context.Context, n Network, with []identity) (*Sandbox, error) {
+func climb(ctx context.Context, w wanted, with []identity) (*Sandbox, error) {
 	refused := make([]*StepError, len(with))
 	for _, whole := range wholes {
 		for i, id := range with {
 			if refused[i] != nil && !helps(whole.without, refused[i]) {
 				continue
 			}
-			s, err := try(ctx, n, id, whole.without, whole.flags)
+			s, err := try(ctx, w, id, whole.without, whole.flags)
 			if err == nil {
 				if whole.without != "" {
 					s.lacks = append(s.lacks, Lack{whole.without, refused[i]})
@@ -101,7 +108,7 @@ func mostTelling(refused []*StepError) error {
 	return e
 }
 
-func try(ctx context.Context, n Network, id identity, without Part, flags uintptr) (*Sandbox, error) {
+func try(ctx context.Context, w wanted, id identity, without Part, flags uintptr) (*Sandbox, error) {
 	s := &Sandbox{ended: make(chan struct{}), terminal: foreground(), rung: id.rung, shared: without != ""}
 	id.attr.Cloneflags |= flags
 	if !s.shared {
@@ -110,13 +117,14 @@ func try(ctx context.Context, n Network, id identity, without Part, flags uintpt
 	if err := s.spawn(initName, &id.attr); err != nil {
 		return nil, err
 	}
-	if len(n.HostPorts) > 0 {
-		s.hostPorts = &hostPorts{network: n, link: s.link}
+	if len(w.network.HostPorts) > 0 {
+		s.hostPorts = &hostPorts{network: w.network, link: s.link}
 	}
 	s.await(ctx)
-	how := setupOf(n, without)
+	how := setupOf(w.network, without)
 	how.Rootless = id.rung == ByUser && os.Geteuid() != 0
-	err := s.begin(id, how)
+	how.Early = w.early != nil && without != Mounts
+	err := s.begin(id, how, w.early)
 	if err != nil {
 		s.Close()
 		return nil, err
@@ -125,7 +133,7 @@ func try(ctx context.Context, n Network, id identity, without Part, flags uintpt
 }
 
 // begin tells the first process how the sandbox is to be made, and waits for it.
-func (s *Sandbox) begin(id identity, how *setup) error {
+func (s *Sandbox) begin(id identity, how *setup, early Early) error {
 	if id.subordinate != nil {
 		if err := mapSubordinates(s.init.Pid, *id.subordinate); err != nil {
 			return &StepError{Step: "map the subordinate ids", Err: err}
@@ -135,7 +143,29 @@ func (s *Sandbox) begin(id identity, how *setup) error {
 	if err := s.link.send(toInit{Setup: how}); err != nil {
 		return &StepError{Step: "start the sandbox's first process", Err: err}
 	}
+	if how.Early {
+		trees, err := early(how.Without)
+		if err != nil {
+			return err
+		}
+		if err := s.sendEarly(trees); err != nil {
+			return err
+		}
+	}
 	return s.awaitReady()
+}
+
+func (s *Sandbox) sendEarly(trees []Tree) error {
+	files, data, err := newPrivate(trees)
+	if err != nil {
+		return &StepError{Step: "hand the private files over", Err: err}
+	}
+	defer data.Close()
+	err = s.link.send(toInit{Place: &files}, int(data.Fd()))
+	if err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) { // it has said why
+		return &StepError{Step: "hand the private files over", Err: err}
+	}
+	return nil
 }
 
 func setupOf(n Network, without Part) *setup {
@@ -231,7 +261,7 @@ func Ladder(ctx context.Context, user *User) []Trial {
 	}
 	var trials []Trial
 	for _, with := range rungs {
-		trials = append(trials, attempt(with[0].rung, func() (*Sandbox, error) { return climb(ctx, Network{}, with) }))
+		trials = append(trials, attempt(with[0].rung, func() (*Sandbox, error) { return climb(ctx, wanted{}, with) }))
 	}
 	guarded := attempt(ByGuard, func() (*Sandbox, error) { return NewEnv(ctx, nil, true) })
 	if guarded.Refused == nil && guardVersion() < guardNet {

@@ -20,6 +20,7 @@ import (
 type (
 	toInit struct {
 		Setup     *setup
+		Place     *private // with their data, if setup.Early says so
 		Start     *start
 		Signal    syscall.Signal
 		IsStopped bool // asks; the answer is StillStopped, or none
@@ -46,20 +47,26 @@ type setup struct {
 	Without            Part // Processes or Mounts
 	Guard              bool // of an environment
 	Rootless           bool // sudo has no power
+	Early              bool // Place comes, before Ready is sent
 	// Program is this one's path, which stands in the places of Mappers, newuidmap
 	// and newgidmap, where there are ids to map; "" where there are none.
 	Program string
 	Mappers []string
 }
 
-// start comes with the three standard streams and a file with the Data of all
-// Files of the Trees, one after the other; Sizes are theirs. (They are more than
-// a socket holds: sending them inline took 2 ms of waiting for each other.)
+// private comes with a file with the Data of all Files of the Trees, one after the
+// other; Sizes are theirs. (They are more than a socket holds: sending them inline
+// took 2 ms of waiting for each other.)
+type private struct {
+	Trees []Tree
+	Sizes []int
+}
+
+// start comes with the three standard streams and the data of Private.
 type start struct {
 	Path      string
 	Args, Env []string
-	Trees     []Tree
-	Sizes     []int
+	Private   private
 	Daemons   []string
 	HostPorts *openPorts // nil when none are asked for
 	Scratch   string
@@ -75,47 +82,52 @@ type exit struct {
 
 // newStart takes the data out of the trees.
 func newStart(c Config) (*start, *os.File, error) {
-	s := &start{Path: c.Path, Args: c.Args, Env: c.Env, Daemons: c.Daemons, Scratch: c.Scratch, Container: c.Container, Screen: screenOf(c)}
-	var data [][]byte
-	for _, t := range c.Trees {
-		t.Files = slices.Clone(t.Files)
-		for i := range t.Files {
-			data = append(data, t.Files[i].Data)
-			s.Sizes = append(s.Sizes, len(t.Files[i].Data))
-			t.Files[i].Data = nil
-		}
-		s.Trees = append(s.Trees, t)
-	}
-	fd, err := unix.MemfdCreate("cachex", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, nil, err
-	}
-	f := os.NewFile(uintptr(fd), "cachex data")
-	for _, d := range data {
-		if _, err := f.Write(d); err != nil {
-			f.Close()
-			return nil, nil, err
-		}
-	}
-	return s, f, nil
+	files, data, err := newPrivate(c.Trees)
+	return &start{Path: c.Path, Args: c.Args, Env: c.Env, Private: files, Daemons: c.Daemons, Scratch: c.Scratch, Container: c.Container, Screen: screenOf(c)}, data, err
 }
 
-// fill puts the data back.
-func (s *start) fill(fd int) error {
+// newPrivate takes the data out of trees.
+func newPrivate(trees []Tree) (private, *os.File, error) {
+	var p private
+	fd, err := unix.MemfdCreate("cachex", unix.MFD_CLOEXEC)
+	if err != nil {
+		return p, nil, err
+	}
 	f := os.NewFile(uintptr(fd), "cachex data")
-	defer f.Close()
+	for _, t := range trees {
+		t.Files = slices.Clone(t.Files)
+		for i := range t.Files {
+			data := t.Files[i].Data
+			if _, err := f.Write(data); err != nil {
+				f.Close()
+				return p, nil, err
+			}
+			p.Sizes = append(p.Sizes, len(data))
+			t.Files[i].Data = nil
+		}
+		p.Trees = append(p.Trees, t)
+	}
+	return p, f, nil
+}
+
+// fill puts the data back. It is mapped, for good: a copy is a hundred pages more.
+func (p *private) fill(fd int) error {
+	defer unix.Close(fd)
 	total := 0
-	for _, n := range s.Sizes {
+	for _, n := range p.Sizes {
 		total += n
 	}
-	all := make([]byte, total)
-	if _, err := f.ReadAt(all, 0); err != nil {
+	if total == 0 {
+		return nil
+	}
+	all, err := unix.Mmap(fd, 0, total, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_POPULATE)
+	if err != nil {
 		return err
 	}
 	next := 0
-	for _, t := range s.Trees {
+	for _, t := range p.Trees {
 		for i := range t.Files {
-			n := s.Sizes[next]
+			n := p.Sizes[next]
 			next++
 			t.Files[i].Data, all = all[:n:n], all[n:]
 		}

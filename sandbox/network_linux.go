@@ -42,22 +42,37 @@ func (s *sockets) close() {
 	}
 }
 
-// setUpNetwork makes every address of the world local, and every TCP port lead
-// to one listener.
-func setUpNetwork(how setup) (*sockets, error) {
-	six := hasIPv6()
-	if err := setUpLinks(six); err != nil {
-		return nil, err
-	}
+// ground is what files say that the network is made on.
+type ground struct {
+	six     bool         // there is IPv6
+	servers []netip.Addr // see nameServers
+}
+
+// networkGround reads those files, and writes the settings of the namespace that
+// are files too.
+func networkGround() ground {
 	// A build may serve on 80 and 443: they are nobody else's here. Without
 	// /proc/sys it may only if it could have before.
 	_ = os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
+	// Looking for a second owner of an address takes the kernel a second and a
+	// half. Chromium gives up what it is loading when an address comes.
+	_ = os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0)
+	return ground{hasIPv6(), nameServers()}
+}
+
+// setUpNetwork makes every address of the world local, and every TCP port lead
+// to one listener.
+func setUpNetwork(how setup, on ground) (*sockets, error) {
+	six := on.six
+	if err := setUpLinks(six); err != nil {
+		return nil, err
+	}
 	s, err := listen(six, how.HostPorts)
 	if err != nil {
 		s.close()
 		return nil, &StepError{Step: "open the listeners", Err: err}
 	}
-	err = redirect(how, nameServers(), six)
+	err = redirect(how, on.servers, six)
 	if err == nil {
 		return s, nil
 	}
@@ -141,9 +156,6 @@ func setUpLinks(six bool) error {
 // outerLink makes an interface that is not loopback, with an address: some
 // resolvers look no name up without one. Not every kernel has each driver.
 func outerLink(lo netlink.Link) (netlink.Link, error) {
-	// Looking for a second owner of an address takes the kernel a second and a
-	// half. Chromium gives up what it is loading when an address comes.
-	_ = os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0)
 	named := netlink.NewLinkAttrs()
 	named.Name = "eth0"
 	peer := netlink.NewLinkAttrs()

@@ -8,8 +8,9 @@
 //
 //	parent                          init
 //	  | ------ setup ----------------> |
+//	  | ------ private files --------> |   placed beside what follows, if they come
 //	  | <------ ready + sockets ------ |   network is set up
-//	  | ------ start + streams ------> |   mounts, then exec of the build
+//	  | ------ start + streams ------> |   more files, then exec of the build
 //	  | <------- started -------------- |   or failure, at any step
 //	  | ------- signal -------------> |   any number of times
 //	  | <------- stopped -------------- |   any number of times
@@ -108,6 +109,12 @@ type Tree struct {
 	// does in it is its own affair (State.Changed).
 	Empty bool
 }
+
+// Early gives the Trees of a sandbox that does without a part, or of a whole one,
+// while that is being made: Config.Trees are placed after it, when all waits for
+// them. It is called for each sandbox that is tried, but not for one without
+// Mounts. An error of its own ends the trying.
+type Early func(without Part) ([]Tree, error)
 
 // File is a file or a symbolic link in a Tree.
 type File struct {

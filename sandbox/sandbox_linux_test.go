@@ -31,7 +31,7 @@ func runScript(t *testing.T, script string, c Config, handle func(net.Conn)) ran
 
 func runScriptIn(t *testing.T, n Network, script string, c Config, handle func(net.Conn)) ran {
 	t.Helper()
-	s, err := New(t.Context(), n, nil)
+	s, err := New(t.Context(), n, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestDaemonsEnd(t *testing.T) {
 
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s, err := New(ctx, Network{}, nil)
+	s, err := New(ctx, Network{}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func ContainerMain(Prepare) {}
 func Inside() bool { return false }
 
 // New fails: namespaces are Linux's.
-func New(context.Context, Network, *User) (*Sandbox, error) { return nil, errLinux }
+func New(context.Context, Network, *User, Early) (*Sandbox, error) { return nil, errLinux }
 
 // Ladder has one rung that works.
 func Ladder(context.Context, *User) []Trial {

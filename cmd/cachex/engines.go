@@ -43,20 +43,18 @@ func (s *session) readEngines() {
 	}
 }
 
-// engines gives the sandbox what podman and buildah need in it, and the variables
-// that tell them. There is none where neither is installed.
-func (s *session) engines() (trees []sandbox.Tree, env []string, err error) {
-	lacks := func(p sandbox.Part) bool {
-		return slices.ContainsFunc(s.box.Lacks(), func(l sandbox.Lack) bool { return l.Part == p })
-	}
-	if s.conf == nil || s.opts.sandbox == sandboxEnv || lacks(sandbox.Mounts) {
+// engines gives a sandbox without a part what podman and buildah need in it, and the
+// variables that tell them. There is none where neither is installed.
+func (s *session) engines(without sandbox.Part) (trees []sandbox.Tree, env []string, err error) {
+	if s.conf == nil || s.opts.sandbox == sandboxEnv || without == sandbox.Mounts {
 		return nil, nil, nil
 	}
 	dir, err := s.enginesPlace()
 	if err != nil {
 		return nil, nil, nil // a cache that is only read
 	}
-	conf := s.conf
+	conf := podman.Conf{}
+	conf.Override(s.conf) // which the next sandbox that is tried starts from, too
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
@@ -77,7 +75,7 @@ func (s *session) engines() (trees []sandbox.Tree, env []string, err error) {
 		"static_dir": stateDir(os.Getenv, os.Geteuid()), // else podman from 5 on has a file beside it
 		"lock_type":  "file",                            // the others are in /dev/shm, numbered by what hiddenState hides
 	}
-	if !lacks(sandbox.Processes) {
+	if without != sandbox.Processes {
 		engine["cgroup_manager"] = "cgroupfs" // systemd would be told numbers of processes too
 	}
 	conf.Override(map[string]any{"engine": engine, "containers": map[string]any{"netns": "host"}})

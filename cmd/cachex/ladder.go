@@ -27,6 +27,16 @@ func (s *session) doWithout() error {
 	return nil
 }
 
+// without is the part of the mounts that the sandbox does without, "" when it is whole.
+func (s *session) without() sandbox.Part {
+	for _, l := range s.box.Lacks() {
+		if l.Part == sandbox.Mounts || l.Part == sandbox.Processes {
+			return l.Part
+		}
+	}
+	return ""
+}
+
 // unredirected is where a connection was going that came to its port itself. The
 // loopback ones of 80 and 443 were meant for a server of the command's own, and
 // nobody listens there.

@@ -47,7 +47,7 @@ func (s *session) keepRecord(r *report.Report) error {
 		defer to.Close()
 	}
 	err := to.AddRecord(s.started, commandMark(r.Run)+recordExt, func(w io.Writer) error {
-		return compress(w, func(w io.Writer) error { return report.WriteJSON(w, r) })
+		return compress(w, func(w io.Writer) error { return report.WriteJSON(w, r) }, recordEncoder()...)
 	})
 	switch {
 	case errors.Is(err, store.ErrReadOnly), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
@@ -57,6 +57,13 @@ func (s *session) keepRecord(r *report.Report) error {
 	}
 	to.PruneRecords(maxRecords, s.started.Add(-maxRecordAge))
 	return nil
+}
+
+// recordEncoder is for what is a few hundred bytes as a rule: a third of the memory,
+// which every run would have to be given at its end, and no goroutines. The window
+// is enough for lines that are alike: 20,000 of them come out smaller, and faster.
+func recordEncoder() []zstd.EOption {
+	return []zstd.EOption{zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(256 << 10)}
 }
 
 // commandMark is in the names of the records of one command in one directory.

@@ -37,8 +37,10 @@ type session struct {
 	// authority is this run's own.
 	authority *ca.Authority
 	trust     ca.Trust
-	scratch   string // for --sandbox=env, "" otherwise
-	fell      error  // why --sandbox=auto had to take env, nil otherwise
+	placed    bool     // the sandbox has its trees already
+	variables []string // that go with its trees
+	scratch   string   // for --sandbox=env, "" otherwise
+	fell      error    // why --sandbox=auto had to take env, nil otherwise
 	proxy     *proxy.Proxy
 	names     *dns.Resolver
 	box       *sandbox.Sandbox
@@ -127,13 +129,15 @@ func (s *session) prepare() error {
 		return s.prepareContainer()
 	}
 	made := make(chan error, 1)
-	makeBox := func() { made <- s.makeBox() }
 	if s.opts.user != nil {
-		makeBox()
-	} else {
-		go makeBox()
+		made <- s.makeBox(nil)
+	}
+	prepared := make(chan error, 1)
+	if s.opts.user == nil {
+		go func() { made <- s.makeBox(s.early(prepared)) }()
 	}
 	err := s.prepareProxy()
+	prepared <- err
 	if err == nil {
 		s.doors, err = publish(s.opts.publications)
 	}
@@ -142,7 +146,7 @@ func (s *session) prepare() error {
 	}
 	if err != nil && s.opts.mayFall(err) {
 		s.fell = err
-		s.opts.sandbox = sandboxEnv
+		s.opts.sandbox, s.placed = sandboxEnv, false
 		err = s.prepareEnv(nil)
 	}
 	if err != nil {
@@ -154,12 +158,31 @@ func (s *session) prepare() error {
 	return s.doWithout()
 }
 
-func (s *session) makeBox() error {
+// early gives the sandbox its trees while it is made, once the proxy is prepared.
+func (s *session) early(prepared <-chan error) sandbox.Early {
+	wait := sync.OnceValue(func() error { return <-prepared })
+	return func(without sandbox.Part) ([]sandbox.Tree, error) {
+		if err := wait(); err != nil {
+			return nil, err
+		}
+		s.placed = true
+		return s.trees(without)
+	}
+}
+
+// trees are what a sandbox is to have of its own. Variables go with them.
+func (s *session) trees(without sandbox.Part) ([]sandbox.Tree, error) {
+	engines, variables, err := s.engines(without)
+	s.variables = variables
+	return slices.Concat(trees(s.trust.Trees), engines), err
+}
+
+func (s *session) makeBox(early sandbox.Early) error {
 	if s.opts.sandbox == sandboxEnv {
 		return s.prepareEnv(s.opts.user)
 	}
 	var err error
-	s.box, err = sandbox.New(context.Background(), s.network(), s.opts.user)
+	s.box, err = sandbox.New(context.Background(), s.network(), s.opts.user, early)
 	return err
 }
 
@@ -329,13 +352,16 @@ func (s *session) serve(path string, args []string) (sandbox.State, error) {
 	l := s.box.Listeners()
 	serving.Go(func() { s.proxy.Serve(ctx, l.TCP) })
 	serving.Go(func() { s.names.Serve(ctx, l.DNS, l.DNSStream) })
-	engines, variables, err := s.engines()
-	if err != nil {
-		return sandbox.State{}, internal(err)
+	var late []sandbox.Tree
+	if without := s.without(); !s.placed || without == sandbox.Mounts {
+		var err error
+		if late, err = s.trees(without); err != nil {
+			return sandbox.State{}, internal(err)
+		}
 	}
 	command := sandbox.Config{
-		Path: path, Args: args, Env: buildEnvironment(os.Environ(), slices.Concat(s.trust.Env, variables)),
-		Stdin: s.io.in, Stdout: s.io.out, Stderr: s.io.err, Trees: slices.Concat(trees(s.trust.Trees), engines),
+		Path: path, Args: args, Env: buildEnvironment(os.Environ(), slices.Concat(s.trust.Env, s.variables)),
+		Stdin: s.io.in, Stdout: s.io.out, Stderr: s.io.err, Trees: late,
 		Scratch: s.scratch, Daemons: engineSockets(os.Getenv),
 	}
 	s.container.fill(&command, s.authority)
