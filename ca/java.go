@@ -21,6 +21,13 @@ const javaPassword = "changeit"
 // mergeJava gives a Java trust store more certificates. The store may be JKS or
 // PKCS12, or empty for a new one; the result is JKS.
 func mergeJava(store []byte, more ...[]byte) ([]byte, error) {
+	var ders [][]byte
+	for _, m := range more {
+		ders = slices.AppendSeq(ders, certificates(m))
+	}
+	if merged, ok := addToJKS(store, ders); ok {
+		return merged, nil
+	}
 	out := keystore.New(keystore.WithMinPasswordLen(0))
 	has := map[string]bool{}
 	if len(store) > 0 {
@@ -34,11 +41,9 @@ func mergeJava(store []byte, more ...[]byte) ([]byte, error) {
 			}
 		}
 	}
-	for _, m := range more {
-		for der := range certificates(m) {
-			if err := addJava(out, has, der); err != nil {
-				return nil, err
-			}
+	for _, der := range ders {
+		if err := addJava(out, has, der); err != nil {
+			return nil, err
 		}
 	}
 	var b bytes.Buffer
@@ -81,20 +86,14 @@ func storeCertificates(store []byte, password string) ([][]byte, error) {
 }
 
 // sealed is a JKS store as written with javaPassword. The last bytes are a
-// digest of the password and the rest (JDK sun/security/provider/
-// JavaKeyStore.java); a JVM that is told no password does not check it either.
+// digest of the password and the rest; a JVM that is told no password does not
+// check it either.
 func sealed(store []byte) []byte {
 	if len(store) < sha1.Size {
 		return store
 	}
 	data := store[:len(store)-sha1.Size]
-	h := sha1.New()
-	for _, c := range []byte(javaPassword) {
-		h.Write([]byte{0, c}) // UTF-16
-	}
-	h.Write([]byte("Mighty Aphrodite"))
-	h.Write(data)
-	return h.Sum(slices.Clone(data))
+	return slices.Concat(data, jksDigest(data))
 }
 
 func digest(der []byte) string {
