@@ -45,6 +45,7 @@ func (s *session) keepRecord(r *report.Report) error {
 			return nil
 		}
 		defer to.Close()
+		s.makeRoom(to)
 	}
 	err := to.AddRecord(s.started, commandMark(r.Run)+recordExt, func(w io.Writer) error {
 		return compress(w, func(w io.Writer) error { return report.WriteJSON(w, r) }, recordEncoder()...)
@@ -55,8 +56,13 @@ func (s *session) keepRecord(r *report.Report) error {
 	case err != nil:
 		return fmt.Errorf("keep the record of the run: %w", err)
 	}
-	to.PruneRecords(maxRecords, s.started.Add(-maxRecordAge))
 	return nil
+}
+
+// makeRoom removes records that are too old, and one for the one to come: while the
+// sandbox is made there is time for it, which takes a disk some milliseconds.
+func (s *session) makeRoom(in *store.Store) {
+	in.PruneRecords(maxRecords-1, s.started.Add(-maxRecordAge))
 }
 
 // recordEncoder is for what is a few hundred bytes as a rule: a third of the memory,

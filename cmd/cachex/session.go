@@ -51,6 +51,7 @@ type session struct {
 	line      *statusLine // of --progress, nil without
 	lock      lockfile
 	lookups   lookups
+	chores    sync.WaitGroup // what nobody waits for before the end
 }
 
 // run does everything between the command line and the exit status.
@@ -242,6 +243,9 @@ func (s *session) prepareProxy() error {
 	s.proxy.Local = s.local
 	s.proxy.Name = s.names.Name
 	s.proxy.Client = func(c net.Conn) string { return s.box.Client(c) }
+	if !s.opts.noRecord {
+		s.chores.Go(func() { s.makeRoom(s.store) })
+	}
 	return nil
 }
 
@@ -434,6 +438,7 @@ func (s *session) close() {
 	if s.scratch != "" {
 		_ = os.RemoveAll(s.scratch) // the sandbox has removed it, if it got as far
 	}
+	s.chores.Wait()
 	if s.store != nil {
 		s.store.Close()
 	}
