@@ -23,6 +23,8 @@ var setupCapabilities = []uintptr{
 type identity struct {
 	rung Rung
 	attr syscall.SysProcAttr
+	// mirror maps every id that there is to itself.
+	mirror bool
 	// subordinate ids are mapped once the namespace is there, nil when attr maps
 	// what there is.
 	subordinate *[2][]idRange
@@ -42,21 +44,13 @@ func identities() []identity {
 		found := []identity{{rung: ByUser, attr: own}}
 		if ranges, ok := subordinates(); ok {
 			unmapped := syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, AmbientCaps: setupCapabilities}
-			found = slices.Insert(found, 0, identity{ByUser, unmapped, &ranges})
+			found = slices.Insert(found, 0, identity{rung: ByUser, attr: unmapped, subordinate: &ranges})
 		}
 		return found
 	}
 	found := []identity{{rung: ByRoot}}
-	all := syscall.SysProcAttr{
-		Cloneflags:                 syscall.CLONE_NEWUSER,
-		UidMappings:                mirrored("/proc/self/uid_map"),
-		GidMappings:                mirrored("/proc/self/gid_map"),
-		GidMappingsEnableSetgroups: true,
-	}
-	if len(all.UidMappings) > 0 && len(all.GidMappings) > 0 {
-		found = append(found, identity{rung: ByUser, attr: all})
-	}
-	return append(found, identity{rung: ByUser, attr: own})
+	all := syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, GidMappingsEnableSetgroups: true}
+	return append(found, identity{rung: ByUser, attr: all, mirror: true}, identity{rung: ByUser, attr: own})
 }
 
 // invoker is root's way to run what is somebody else's.

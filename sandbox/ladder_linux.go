@@ -111,6 +111,12 @@ func mostTelling(refused []*StepError) error {
 func try(ctx context.Context, w wanted, id identity, without Part, flags uintptr) (*Sandbox, error) {
 	s := &Sandbox{ended: make(chan struct{}), terminal: foreground(), rung: id.rung, shared: without != ""}
 	id.attr.Cloneflags |= flags
+	if id.mirror {
+		id.attr.UidMappings, id.attr.GidMappings = mirrored("/proc/self/uid_map"), mirrored("/proc/self/gid_map")
+		if len(id.attr.UidMappings) == 0 || len(id.attr.GidMappings) == 0 {
+			return nil, refusedNamespaces(syscall.EPERM) // there are no ids to be had
+		}
+	}
 	if !s.shared {
 		id.attr.Pdeathsig = syscall.SIGKILL
 	}

@@ -1,14 +1,13 @@
 package sandbox
 
 import (
-	"bytes"
 	"encoding/binary"
-	"encoding/gob"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
+	"reflect"
 	"slices"
 	"sync"
 	"syscall"
@@ -177,7 +176,7 @@ func (e *stepCause) Unwrap() error {
 }
 
 // link sends messages and descriptors between parent and init. A frame is the
-// length (4 bytes, which the descriptors travel with) and a gob.
+// length (4 bytes, which the descriptors travel with) and the message's values.
 type link struct {
 	conn    *net.UnixConn
 	sending sync.Mutex
@@ -195,12 +194,7 @@ func newLink(fd int) (*link, error) {
 }
 
 func (l *link) send(message any, fds ...int) error {
-	var b bytes.Buffer
-	b.Write(make([]byte, 4))
-	if err := gob.NewEncoder(&b).Encode(message); err != nil {
-		return err
-	}
-	frame := b.Bytes()
+	frame := encode(make([]byte, 4, 4096), reflect.ValueOf(message))
 	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
 	var rights []byte
 	if len(fds) > 0 {
@@ -208,10 +202,10 @@ func (l *link) send(message any, fds ...int) error {
 	}
 	l.sending.Lock()
 	defer l.sending.Unlock()
-	if _, _, err := l.conn.WriteMsgUnix(frame[:4], rights, nil); err != nil {
-		return err
+	n, _, err := l.conn.WriteMsgUnix(frame, rights, nil)
+	if err == nil && n < len(frame) {
+		_, err = l.conn.Write(frame[n:])
 	}
-	_, err := l.conn.Write(frame[4:])
 	return err
 }
 
@@ -238,7 +232,9 @@ func (l *link) receive(message any) (fds []int, err error) {
 	if _, err := io.ReadFull(l.conn, body); err != nil {
 		return fds, err
 	}
-	return fds, gob.NewDecoder(bytes.NewReader(body)).Decode(message)
+	w := wire{rest: body}
+	w.decode(reflect.ValueOf(message).Elem())
+	return fds, w.err
 }
 
 func rightsOf(oob []byte) ([]int, error) {

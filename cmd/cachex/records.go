@@ -69,7 +69,7 @@ func (s *session) makeRoom(in *store.Store) {
 // which every run would have to be given at its end, and no goroutines. The window
 // is enough for lines that are alike: 20,000 of them come out smaller, and faster.
 func recordEncoder() []zstd.EOption {
-	return []zstd.EOption{zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(256 << 10)}
+	return []zstd.EOption{zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(64 << 10)}
 }
 
 // commandMark is in the names of the records of one command in one directory.

@@ -71,6 +71,9 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 	if err := s.prepare(); err != nil {
 		return 0, internal(err)
 	}
+	// Its expressions take a millisecond to compile, in which the command begins.
+	shown := sync.OnceValue(func() []string { return withoutSecrets(args) })
+	s.chores.Go(func() { shown() })
 	state, err := s.serve(path, args)
 	if err != nil {
 		return 0, err
@@ -91,7 +94,7 @@ func (o *runOptions) run(io streams, args []string) (int, error) {
 	}
 	s.account.learn(state.Missed, state.Sudo)
 	r := s.account.report(report.Run{
-		Version: version(), Command: withoutSecrets(args), Dir: workingDirectory(), Exit: status, Started: s.started.UTC(),
+		Version: version(), Command: shown(), Dir: workingDirectory(), Exit: status, Started: s.started.UTC(),
 		MS: time.Since(s.started).Milliseconds(), Sandbox: s.opts.kind(), Policy: string(o.mode),
 		Offline: o.offline, Cache: o.cache, Lower: o.lower, Changed: state.Changed, Daemons: state.Daemons,
 		Rung: string(s.box.Rung()), Lacks: parts(s.box.Lacks()), Lock: o.lock, Frozen: o.frozen,
