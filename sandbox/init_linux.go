@@ -162,7 +162,7 @@ func (p *first) mount() error {
 	if err := m.Place.fill(data[0]); err != nil {
 		return &StepError{Step: "read the private files", Err: err}
 	}
-	return p.mounts.place(m.Place.Trees)
+	return p.mounts.finish(m.Place.Trees, m.Place.Daemons, !p.shared)
 }
 
 // tie makes this process end with its parent. The end of the link says so too,
@@ -193,8 +193,8 @@ func (p *first) start() error {
 			return &StepError{Step: "open the host's ports", Err: err}
 		}
 	}
-	if p.how.Without != Mounts {
-		if err := p.mounts.finish(m.Start.Private.Trees, m.Start.Daemons, !p.shared); err != nil {
+	if p.how.Without != Mounts && !p.how.Early {
+		if err := p.mounts.finish(m.Start.Private.Trees, m.Start.Private.Daemons, !p.shared); err != nil {
 			return err
 		}
 	}

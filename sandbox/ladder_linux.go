@@ -150,19 +150,19 @@ func (s *Sandbox) begin(id identity, how *setup, early Early) error {
 		return &StepError{Step: "start the sandbox's first process", Err: err}
 	}
 	if how.Early {
-		trees, err := early(how.Without)
+		trees, daemons, err := early(how.Without)
 		if err != nil {
 			return err
 		}
-		if err := s.sendEarly(trees); err != nil {
+		if err := s.sendEarly(trees, daemons); err != nil {
 			return err
 		}
 	}
 	return s.awaitReady()
 }
 
-func (s *Sandbox) sendEarly(trees []Tree) error {
-	files, data, err := newPrivate(trees)
+func (s *Sandbox) sendEarly(trees []Tree, daemons []string) error {
+	files, data, err := newPrivate(trees, daemons)
 	if err != nil {
 		return &StepError{Step: "hand the private files over", Err: err}
 	}

@@ -57,8 +57,9 @@ type setup struct {
 // other; Sizes are theirs. (They are more than a socket holds: sending them inline
 // took 2 ms of waiting for each other.)
 type private struct {
-	Trees []Tree
-	Sizes []int
+	Trees   []Tree
+	Sizes   []int
+	Daemons []string
 }
 
 // start comes with the three standard streams and the data of Private.
@@ -66,7 +67,6 @@ type start struct {
 	Path      string
 	Args, Env []string
 	Private   private
-	Daemons   []string
 	HostPorts *openPorts // nil when none are asked for
 	Scratch   string
 	Container *Container   // nil unless the sandbox is one
@@ -82,13 +82,13 @@ type exit struct {
 
 // newStart takes the data out of the trees.
 func newStart(c Config) (*start, *os.File, error) {
-	files, data, err := newPrivate(c.Trees)
-	return &start{Path: c.Path, Args: c.Args, Env: c.Env, Private: files, Daemons: c.Daemons, Scratch: c.Scratch, Container: c.Container, Screen: screenOf(c)}, data, err
+	files, data, err := newPrivate(c.Trees, c.Daemons)
+	return &start{Path: c.Path, Args: c.Args, Env: c.Env, Private: files, Scratch: c.Scratch, Container: c.Container, Screen: screenOf(c)}, data, err
 }
 
 // newPrivate takes the data out of trees.
-func newPrivate(trees []Tree) (private, *os.File, error) {
-	var p private
+func newPrivate(trees []Tree, daemons []string) (private, *os.File, error) {
+	p := private{Daemons: daemons}
 	fd, err := unix.MemfdCreate("cachex", unix.MFD_CLOEXEC)
 	if err != nil {
 		return p, nil, err

@@ -38,7 +38,6 @@ func nameServers() []netip.Addr {
 type mounts struct {
 	cwd     string
 	scratch string // where the private files are, for as long as they are placed
-	placed  int    // directories of them in scratch
 	layers  []layer
 	sudo    []*os.File // what stands in its places
 	daemons []*daemon
@@ -102,9 +101,8 @@ func (m *mounts) finish(trees []Tree, daemons []string, proc bool) error {
 }
 
 func (m *mounts) place(trees []Tree) error {
-	for _, t := range trees {
-		l, err := placeTree(filepath.Join(m.scratch, fmt.Sprint(m.placed)), t)
-		m.placed++
+	for i, t := range trees {
+		l, err := placeTree(filepath.Join(m.scratch, fmt.Sprint(i)), t)
 		if err != nil {
 			return &StepError{Step: "place the private copy of " + t.Path, Err: err}
 		}

@@ -110,11 +110,11 @@ type Tree struct {
 	Empty bool
 }
 
-// Early gives the Trees of a sandbox that does without a part, or of a whole one,
-// while that is being made: Config.Trees are placed after it, when all waits for
-// them. It is called for each sandbox that is tried, but not for one without
-// Mounts. An error of its own ends the trying.
-type Early func(without Part) ([]Tree, error)
+// Early gives the Trees and Daemons of a sandbox that does without a part, or of a
+// whole one, while that is being made. Those of Config, which are left out then,
+// are placed after it, when all waits for them. It is called for each sandbox that is
+// tried, but not for one without Mounts. An error of its own ends the trying.
+type Early func(without Part) (trees []Tree, daemons []string, err error)
 
 // File is a file or a symbolic link in a Tree.
 type File struct {

@@ -26,7 +26,7 @@ func TestWire(t *testing.T) {
 		defer ends[i].close()
 	}
 	trees := private{Trees: []Tree{{Path: "/a", Empty: true}, {Path: "/b", Files: []File{
-		{Name: "c", Mode: 0o755 | fs.ModeSetuid}, {Name: "d", Link: "c"}}}}, Sizes: []int{3, 0}}
+		{Name: "c", Mode: 0o755 | fs.ModeSetuid}, {Name: "d", Link: "c"}}}}, Sizes: []int{3, 0}, Daemons: []string{"/run/x"}}
 	cases := []any{
 		toInit{Setup: &setup{HostNet: "net:[1]", Kept: 1<<63 | 7, HostPorts: true, Without: Mounts, Rootless: true, Mappers: []string{"", "x"},
 			Redirect: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("[::1]:8080")}}},

@@ -165,12 +165,13 @@ func (s *session) prepare() error {
 // early gives the sandbox its trees while it is made, once the proxy is prepared.
 func (s *session) early(prepared <-chan error) sandbox.Early {
 	wait := sync.OnceValue(func() error { return <-prepared })
-	return func(without sandbox.Part) ([]sandbox.Tree, error) {
+	return func(without sandbox.Part) ([]sandbox.Tree, []string, error) {
 		if err := wait(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		s.placed = true
-		return s.trees(without)
+		trees, err := s.trees(without)
+		return trees, engineSockets(os.Getenv), err
 	}
 }
 
