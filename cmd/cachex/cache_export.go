@@ -102,8 +102,8 @@ func (o *cacheExport) export(args []string) error {
 }
 
 // compress is the fastest level: most of what is kept is compressed already.
-func compress(w io.Writer, write func(io.Writer) error, more ...zstd.EOption) error {
-	z, err := zstd.NewWriter(w, append([]zstd.EOption{zstd.WithEncoderLevel(zstd.SpeedFastest)}, more...)...)
+func compress(w io.Writer, write func(io.Writer) error) error {
+	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
 		return err
 	}

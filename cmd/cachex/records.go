@@ -48,7 +48,8 @@ func (s *session) keepRecord(r *report.Report) error {
 		s.makeRoom(to)
 	}
 	err := to.AddRecord(s.started, commandMark(r.Run)+recordExt, func(w io.Writer) error {
-		return compress(w, func(w io.Writer) error { return report.WriteJSON(w, r) }, recordEncoder()...)
+		z := &recordWriter{to: w}
+		return errors.Join(report.WriteJSON(z, r), z.Close())
 	})
 	switch {
 	case errors.Is(err, store.ErrReadOnly), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
@@ -63,13 +64,6 @@ func (s *session) keepRecord(r *report.Report) error {
 // sandbox is made there is time for it, which takes a disk some milliseconds.
 func (s *session) makeRoom(in *store.Store) {
 	in.PruneRecords(maxRecords-1, s.started.Add(-maxRecordAge))
-}
-
-// recordEncoder is for what is a few hundred bytes as a rule: a third of the memory,
-// which every run would have to be given at its end, and no goroutines. The window
-// is enough for lines that are alike: 20,000 of them come out smaller, and faster.
-func recordEncoder() []zstd.EOption {
-	return []zstd.EOption{zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(64 << 10)}
 }
 
 // commandMark is in the names of the records of one command in one directory.

@@ -1,6 +1,7 @@
 package podman
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,7 +66,10 @@ func ReadConf(getenv func(string) string) (Conf, error) {
 	conf := Conf{}
 	for _, path := range confFiles(getenv) {
 		var m map[string]any
-		_, err := toml.DecodeFile(path, &m)
+		b, err := os.ReadFile(path)
+		if err == nil {
+			err = toml.Unmarshal(withoutComments(b), &m)
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -75,6 +79,23 @@ func ReadConf(getenv func(string) string) (Conf, error) {
 		override(conf, m)
 	}
 	return conf, nil
+}
+
+// withoutComments empties the lines that are comments: what distributions have is
+// little else, and the decoder takes a millisecond for it. A string of more than one
+// line may have such lines in it.
+func withoutComments(b []byte) []byte {
+	if bytes.Contains(b, []byte(`"""`)) || bytes.Contains(b, []byte("'''")) {
+		return b
+	}
+	out := make([]byte, 0, len(b))
+	for line := range bytes.Lines(b) {
+		if bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("#")) {
+			line = []byte("\n")
+		}
+		out = append(out, line...)
+	}
+	return out
 }
 
 // confFiles are the files of podman's configuration, the weakest first.

@@ -23,7 +23,7 @@ func TestReadConf(t *testing.T) {
 	getenv := func(set map[string]string) func(string) string { return func(name string) string { return set[name] } }
 	write("home/containers/containers.conf", "[containers]\nannotations = [\"a\"]\nshm_size = \"1m\"\n[engine.runtimes]\nown = [\"/no/such\", \""+dir+"/own\"]\n")
 	write("home/containers/containers.conf.d/2.conf", "[containers]\nannotations = [\"c\", {append = true}]\n")
-	write("home/containers/containers.conf.d/1.conf", "[containers]\nannotations = [\"b\"]\n")
+	write("home/containers/containers.conf.d/1.conf", "# [engine]\n[containers]# one\n\t #two\nannotations = [\"b\", # three\n # \"d\",\n]\n")
 	write("home/containers/containers.conf.d/3.txt", "not read")
 	write("one", "[containers]\nannotations = [\"one\"]\n")
 	write("last", "[containers]\nannotations = [\"last\", {append = true}]\n")
@@ -51,6 +51,14 @@ func TestReadConf(t *testing.T) {
 	conf, err := ReadConf(getenv(map[string]string{"XDG_CONFIG_HOME": home}))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got := string(withoutComments([]byte("a = 1\n# x\n  # y\nb = \"#\"\n#z"))); got != "a = 1\n\n\nb = \"#\"\n\n" {
+		t.Errorf("without comments: %q", got)
+	}
+	for _, long := range []string{"a = \"\"\"\n# in it\n\"\"\"\n", "a = '''\n# in it\n'''\n"} {
+		if got := string(withoutComments([]byte(long))); got != long {
+			t.Errorf("a string of more lines: %q", got)
+		}
 	}
 	if got := conf.Runtimes()["own"]; got != filepath.Join(dir, "own") {
 		t.Errorf("the user's runtime: %q", got)
