@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -43,7 +44,8 @@ func (r *results) encode() ([]byte, error) {
 	return append(b, '\n'), err
 }
 
-// merge takes from a file of encode's what this run has not measured.
+// merge takes from a file of encode's what this run has not measured. A run that has
+// measured nothing becomes that of the file.
 func (r *results) merge(file string) error {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -52,6 +54,11 @@ func (r *results) merge(file string) error {
 	var other results
 	if err := json.Unmarshal(b, &other); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
+	}
+	if len(r.Figures) == 0 {
+		other.Soak = cmp.Or(r.Soak, other.Soak)
+		*r = other
+		return nil
 	}
 	for _, f := range other.Figures {
 		if r.figure(f.Load, f.Contender) == nil {
@@ -104,6 +111,15 @@ func (r *results) measure(s *stage, loads []load, contenders []contender, rounds
 			}
 		}
 	}
+}
+
+// reason is why there is no figure, in a line that fits beside others.
+func (f *figure) reason() string {
+	if f == nil {
+		return "not measured"
+	}
+	line, _, _ := strings.Cut(f.Failed, "\n")
+	return line[:min(len(line), 60)]
 }
 
 // last is the newest sample in words.

@@ -145,6 +145,10 @@ func TestMerge(t *testing.T) {
 	if text := newTable(r, loads).markdown(); !strings.Contains(text, `| two \* | ms |`) || !strings.Contains(text, "2026-01-02 03:04") {
 		t.Errorf("it does not say what another run has measured:\n%s", text)
 	}
+	r = &results{}
+	if err := r.merge(file); err != nil || !r.Began.Equal(other.Began) || r.figure("two", cachexName).Began != nil {
+		t.Errorf("a file shown again: %+v, %v", r, err)
+	}
 	if err := r.merge(file + "x"); err == nil {
 		t.Error("no error for a file that is not there")
 	}
@@ -156,7 +160,7 @@ func TestSVG(t *testing.T) {
 	r, loads := example()
 	loads[0].drawn = true
 	picture := newTable(r, loads).svg()
-	for _, want := range []string{`class="cachex" x="264" y="46" width="380.0"`, `class="squid" x="264" y="61" width="200.0"`, "95.0 1/s"} {
+	for _, want := range []string{`class="cachex" x="264" y="46" width="323.0"`, `class="squid" x="264" y="61" width="170.0"`, "95.0 1/s"} {
 		if !bytes.Contains(picture, []byte(want)) {
 			t.Errorf("no %s in\n%s", want, picture)
 		}

@@ -105,6 +105,13 @@ func (o *options) run(dir string) error {
 	if len(wanted) == 0 && o.soak == 0 && o.merge == "" {
 		return errors.New("no load has such a name")
 	}
+	if len(wanted) == 0 && o.soak == 0 {
+		r := &results{}
+		if err := r.merge(o.merge); err != nil {
+			return fmt.Errorf("merge: %w", err)
+		}
+		return o.write(r, all)
+	}
 	s, err := newStage(dir, o.cachex)
 	if err != nil {
 		return err

@@ -13,8 +13,9 @@ import (
 
 // soakResult is what a long mixed load took.
 type soakResult struct {
-	Minutes  float64 `json:"minutes"`
-	Requests int64   `json:"requests"`
+	Began    time.Time `json:"began"`
+	Minutes  float64   `json:"minutes"`
+	Requests int64     `json:"requests"`
 	// MiB is cachex's memory, second by second.
 	MiB []float64 `json:"mib"`
 	// Slope is by how much it grew, in MiB an hour, after the first quarter.
@@ -52,7 +53,7 @@ func (s *stage) soak(d time.Duration) (*soakResult, error) {
 	}()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
-	result := &soakResult{MiB: []float64{before.rss}}
+	result := &soakResult{Began: time.Now().UTC().Truncate(time.Second), MiB: []float64{before.rss}}
 	for {
 		select {
 		case <-second.C:
@@ -105,7 +106,7 @@ func slope(x, y []float64) float64 {
 // words tell of a soak.
 func (r *soakResult) words() string {
 	quarter := len(r.MiB) / 4
-	return fmt.Sprintf("%.0f minutes of a mixed load (hits of 4 KiB and 1 MiB, revalidations, misses, new connections), %d requests: "+
+	return fmt.Sprintf("Begun %s: %.0f minutes of a mixed load (hits of 4 KiB and 1 MiB, revalidations, misses, new connections), %d requests: "+
 		"%.1f MiB in the second quarter at the median, %.1f in the last; at most %.1f; %+.1f MiB an hour after the first quarter; %.0f s of processor time.\n",
-		r.Minutes, r.Requests, median(r.MiB[quarter:2*quarter]), median(r.MiB[3*quarter:]), slices.Max(r.MiB), r.Slope, r.CPU)
+		r.Began.Format(minute), r.Minutes, r.Requests, median(r.MiB[quarter:2*quarter]), median(r.MiB[3*quarter:]), slices.Max(r.MiB), r.Slope, r.CPU)
 }

@@ -5,13 +5,14 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"math"
 )
 
 // Sizes of the picture, in its own units.
 const (
 	barLeft   = 264
-	barWidth  = 400 // of what is as fast as the limit
+	barWidth  = 340 // of what is as fast as the limit
 	barHeight = 11
 	svgWidth  = 780
 )
@@ -44,10 +45,10 @@ func (t *table) svg() []byte {
 			f := t.figure(l.name, c)
 			fmt.Fprintf(&b, "<text class=\"n\" x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n", barLeft-8, y+barHeight-1, c)
 			if f == nil || len(f.Samples) == 0 {
-				fmt.Fprintf(&b, "<text class=\"n\" x=\"%d\" y=\"%d\">cannot</text>\n", barLeft+4, y+barHeight-1)
+				fmt.Fprintf(&b, "<text class=\"n\" x=\"%d\" y=\"%d\">%s</text>\n", barLeft+4, y+barHeight-1, html.EscapeString(f.reason()))
 			} else {
 				part := ratio(f.median(value), limit)
-				width := math.Min(part*barWidth, svgWidth-barLeft-120)
+				width := math.Min(part*barWidth, svgWidth-barLeft-90)
 				fmt.Fprintf(&b, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n", c, barLeft, y, math.Max(width, 1), barHeight)
 				fmt.Fprintf(&b, "<text class=\"n\" x=\"%.1f\" y=\"%d\">%s %s</text>\n", barLeft+width+5, y+barHeight-1, number(f.median(value)), l.unit)
 			}
