@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -155,7 +156,13 @@ func TestDirectoryTurnsReadOnly(t *testing.T) {
 		h.wantOutcome(o)
 	}
 	get("/a-1.0.0.tgz", Miss)
-	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=20m"); err != nil {
+	// Spare files of locks are open for a moment longer.
+	deadline := time.Now().Add(time.Minute)
+	err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=20m")
+	for ; errors.Is(err, unix.EBUSY) && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		err = unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=20m")
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	before := listing(t, dir)

@@ -22,6 +22,9 @@ type Lock struct {
 	file      *os.File
 	name      string
 	published *Writer // nil without
+	spare     string  // the other name of its file, "" for none
+	reusable  bool    // its file may become a spare one
+	blank     bool    // nothing is in the file
 }
 
 // lockPoll is how often a lock that another process holds is tried again.
@@ -79,9 +82,12 @@ func (l *Lock) Cover(k Key, variant string) error {
 	if l == nil || l.file == nil {
 		return nil
 	}
-	if err := l.file.Truncate(0); err != nil {
-		return err
+	if !l.blank {
+		if err := l.file.Truncate(0); err != nil {
+			return err
+		}
 	}
+	l.blank = false
 	_, err := l.file.WriteAt([]byte(k.Name(variant)), 0)
 	return err
 }
@@ -111,6 +117,18 @@ func (s *Store) waitLock(ctx context.Context, name string, follow func(string) *
 
 // tryLock returns nil and no error when another holds the lock.
 func (s *Store) tryLock(name string) (*Lock, error) {
+	if l := s.reuse(name); l != nil {
+		return l, nil
+	}
+	l, err := s.tryFile(name)
+	if l != nil && l.file != nil {
+		l.reusable = true
+	}
+	return l, err
+}
+
+// tryFile is tryLock with the file of that name, which is made if it is missing.
+func (s *Store) tryFile(name string) (*Lock, error) {
 	f, err := s.root.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		if errors.Is(err, fs.ErrPermission) {
@@ -129,7 +147,7 @@ func (s *Store) tryLock(name string) (*Lock, error) {
 		f.Close()
 		return nil, nil
 	}
-	return &Lock{store: s, file: f, name: name}, nil
+	return &Lock{store: s, file: f, name: name, blank: opened.Size() == 0}, nil
 }
 
 // Unlock gives the right back. The zero Lock may be unlocked.
@@ -138,8 +156,13 @@ func (l *Lock) Unlock() {
 		return
 	}
 	l.tellKept()
-	l.store.root.Remove(l.name)
-	l.file.Close()
+	if !l.spareFile() {
+		l.store.root.Remove(l.name)
+		if l.spare != "" {
+			l.store.root.Remove(locksDir + "/" + l.spare)
+		}
+		l.file.Close()
+	}
 	l.file = nil
 }
 
@@ -162,8 +185,8 @@ func editName(k Key, variant string) string { return lockName(k, variant) + edit
 // writing tells whether a document is being changed, or was when a process
 // died: then its file may lack its metadata.
 func (s *Store) writing(k Key, variant string) bool {
-	_, err1 := s.root.Lstat(lockName(k, variant))
-	_, err2 := s.root.Lstat(editName(k, variant))
+	_, err1 := s.lstat(lockName(k, variant))
+	_, err2 := s.lstat(editName(k, variant))
 	return err1 == nil || err2 == nil
 }
 
@@ -177,7 +200,7 @@ func (s *Store) sweep() {
 	defer dir.Close()
 	names, _ := dir.Readdirnames(-1) // a part is swept as well as all
 	for _, n := range names {
-		l, err := s.tryLock(locksDir + "/" + n)
+		l, err := s.tryFile(locksDir + "/" + n)
 		if err != nil || l == nil || l.file == nil {
 			continue
 		}

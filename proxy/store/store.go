@@ -41,6 +41,7 @@ type Store struct {
 	alone    bool
 	salt     []byte
 	unmarked atomic.Bool // uses can't be marked: see markUsed
+	spares   spares
 }
 
 // Open opens the cache directory dir and makes it when it is missing. A
@@ -133,6 +134,7 @@ func (s *Store) HasHost(host string) bool {
 
 // Close releases the directory. Entries that are open stay readable.
 func (s *Store) Close() error {
+	s.dropSpares(true)
 	err := errors.Join(s.at.Close(), s.root.Close())
 	for _, l := range s.lower {
 		err = errors.Join(err, l.Close())
