@@ -220,9 +220,9 @@ func (s *Store) getStatus(k Key, variant string, cause error) (*Entry, error) {
 
 // link is what a document's link leads to.
 func (s *Store) link(name string) (string, error) {
-	target, err := s.root.Readlink(name)
+	target, err := s.readlink(name)
 	if err != nil {
-		target, err = s.root.Readlink(name + "/" + selfName)
+		target, err = s.readlink(name + "/" + selfName)
 	}
 	return target, err
 }

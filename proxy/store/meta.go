@@ -136,22 +136,15 @@ func (s *Store) writeMeta(k Key, variant string, m *Meta) error {
 	if err != nil {
 		return err
 	}
-	temp := tempDir + "/" + randomName()
-	f, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	var used time.Time
+	if m.Mine {
+		used = always()
+	}
+	temp, err := s.writeTemp(data, used)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil && m.Mine {
-		err = s.root.Chtimes(temp, time.Time{}, always())
-	}
-	if err == nil {
-		err = s.renameInto(temp, metaName(k, variant))
-	}
-	if err != nil {
+	if err = s.renameInto(temp, metaName(k, variant)); err != nil {
 		s.root.Remove(temp)
 	}
 	return err
@@ -160,7 +153,7 @@ func (s *Store) writeMeta(k Key, variant string, m *Meta) error {
 // renameInto renames a file to where it belongs and makes the folders on the
 // way only when they are missing, which is rare.
 func (s *Store) renameInto(from, to string) error {
-	err := s.root.Rename(from, to)
+	err := s.rename(from, to)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -168,14 +161,30 @@ func (s *Store) renameInto(from, to string) error {
 		return err
 	}
 	for range placings { // somebody may be removing folders that are empty
-		if err = s.root.MkdirAll(path.Dir(to), 0o755); err != nil {
+		if err = s.mkdirAll(path.Dir(to)); err != nil {
 			continue
 		}
-		if err = s.root.Rename(from, to); err == nil {
+		if err = s.rename(from, to); err == nil {
 			return nil
 		}
 	}
 	return err
+}
+
+// mkdirAll makes a folder and those that it is in. It begins with the last, as
+// makeFolders does.
+func (s *Store) mkdirAll(dir string) error {
+	err := s.mkdir(dir)
+	if parent := path.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != "." {
+		if err := s.mkdirAll(parent); err != nil {
+			return err
+		}
+		err = s.mkdir(dir)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil // what is not a folder is noticed by who wants to put something there
 }
 
 // Meta is what is known of an answer, without its body. It marks no use.

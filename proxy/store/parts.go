@@ -102,7 +102,12 @@ func (s *Store) parts(k Key, variant string) (*Parts, error) {
 }
 
 func (s *Store) readParts(k Key, variant string) (*PartsMeta, error) {
-	b, err := s.root.ReadFile(partsName(k, variant) + metaExt)
+	f, err := s.open(partsName(k, variant) + metaExt)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +121,9 @@ func (s *Store) readParts(k Key, variant string) (*PartsMeta, error) {
 // DropParts forgets the parts of a document.
 func (s *Store) DropParts(k Key, variant string) {
 	if s.readOnly {
+		return
+	}
+	if _, err := s.lstat(partsName(k, variant) + metaExt); errors.Is(err, fs.ErrNotExist) {
 		return
 	}
 	if err := s.root.Remove(partsName(k, variant) + metaExt); err == nil {

@@ -26,24 +26,20 @@ func (s *Store) createTemp() (*os.File, string, error) {
 	return s.createNamed()
 }
 
+// linkNew gives the file the name that it is to have, if nothing has that.
+func (w *Writer) linkNew(name string) error { return w.store.linkNew(int(w.file.Fd()), name) }
+
 // link gives the nameless file a name in the temporary folder.
 func (w *Writer) link() error {
-	dir, err := w.store.root.Open(tempDir)
+	temp, err := w.store.linkTemp(int(w.file.Fd()))
 	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	name := randomName()
-	if err := unix.Linkat(unix.AT_FDCWD, w.self(), int(dir.Fd()), name, unix.AT_SYMLINK_FOLLOW); err != nil {
 		return fmt.Errorf("name the temporary file: %w", err)
 	}
-	w.temp = tempDir + "/" + name
+	w.temp = temp
 	return nil
 }
 
-// self is the name that a file without one has for its own process.
-func (w *Writer) self() string { return nameOf(int(w.file.Fd())) }
-
+// nameOf is the name that a file without one has for its own process.
 func nameOf(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
 // freeBytes is the room that is left on a file system; a guess of plenty where that

@@ -30,7 +30,7 @@ func (s *Store) VaryBy(k Key, base string) [][]string {
 // Has tells whether there is metadata of an answer. It looks at nothing else.
 func (s *Store) Has(k Key, variant string) bool {
 	return slices.ContainsFunc(s.layers(), func(l *Store) bool {
-		_, err := l.root.Lstat(metaName(k, variant))
+		_, err := l.lstat(metaName(k, variant))
 		return err == nil
 	})
 }

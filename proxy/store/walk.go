@@ -345,15 +345,6 @@ func (t *tree) linked(f *Form) (reason string) {
 	return ""
 }
 
-// lstat describes what has a name.
-func (s *Store) lstat(name string) (fileInfo, error) {
-	fi, err := s.root.Lstat(name)
-	if err != nil {
-		return fileInfo{}, err
-	}
-	return fileInfo{kind: fi.Mode().Type(), size: fi.Size(), modTime: fi.ModTime()}, nil
-}
-
 // isNote tells whether a variant is one of PutNote's.
 func isNote(variant string) bool {
 	return variant == noteVariant || strings.HasSuffix(variant, ","+noteVariant)

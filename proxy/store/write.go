@@ -78,9 +78,6 @@ func (w *Writer) Commit(k Key, variant string, m *Meta) error {
 	if err == nil && fi.Size() != w.size {
 		err = fmt.Errorf("the temporary file holds %d of %d bytes", fi.Size(), w.size)
 	}
-	if err == nil && w.temp == "" {
-		err = w.link()
-	}
 	if err != nil {
 		w.Abort()
 		return err
@@ -89,11 +86,10 @@ func (w *Writer) Commit(k Key, variant string, m *Meta) error {
 	m.Below, m.Gone = false, false
 	defer s.edit(k, variant).Unlock()
 	m.VaryBy = s.VaryBy(k, variant)
-	if err := s.place(w.temp, k.Name(variant)); err != nil {
+	if err := w.place(k.Name(variant)); err != nil {
 		w.Abort()
 		return err
 	}
-	w.temp = ""
 	if err := s.writeMeta(k, variant, m); err != nil {
 		return err
 	}
@@ -105,18 +101,37 @@ func (w *Writer) Commit(k Key, variant string, m *Meta) error {
 // CommitOwn makes the body a user's own file: without metadata, served as it is.
 func (w *Writer) CommitOwn(k Key) error {
 	s := w.store
+	defer s.edit(k, "").Unlock()
+	if err := w.place(k.Name("")); err != nil {
+		w.Abort()
+		return err
+	}
+	return s.forget(k)
+}
+
+// place gives the body its name. Where nothing has that, as mostly, it needs none
+// before.
+func (w *Writer) place(name string) error {
+	if err := deep(name); err != nil {
+		return err
+	}
 	if w.temp == "" {
+		err := w.linkNew(name)
+		if errors.Is(err, fs.ErrNotExist) && w.store.makeFolders(path.Dir(name)) == nil {
+			err = w.linkNew(name)
+		}
+		if err == nil {
+			return nil
+		}
 		if err := w.link(); err != nil {
 			return err
 		}
 	}
-	defer s.edit(k, "").Unlock()
-	if err := s.place(w.temp, k.Name("")); err != nil {
-		w.Abort()
+	if err := w.store.place(w.temp, name); err != nil {
 		return err
 	}
 	w.temp = ""
-	return s.forget(k)
+	return nil
 }
 
 // forget removes metadata that a user's own file or link has replaced.
@@ -221,10 +236,10 @@ func (s *Store) place(temp, name string) error {
 	}
 	for range placings {
 		at := name
-		if fi, lerr := s.root.Lstat(name); lerr == nil && fi.IsDir() {
+		if fi, lerr := s.lstat(name); lerr == nil && fi.kind.IsDir() {
 			at += "/" + selfName
 		}
-		if err = s.root.Rename(temp, at); err == nil {
+		if err = s.rename(temp, at); err == nil {
 			return nil
 		}
 		if e := s.makeFolders(path.Dir(name)); e != nil {
@@ -242,7 +257,7 @@ const foldersLock = locksDir + "/folders"
 // holds it. The document stays readable but for the moment between two renames.
 // It begins with the last: mostly the others are there.
 func (s *Store) makeFolders(dir string) error {
-	err := s.root.Mkdir(dir, 0o755)
+	err := s.mkdir(dir)
 	if err == nil {
 		return nil
 	}
@@ -250,7 +265,7 @@ func (s *Store) makeFolders(dir string) error {
 		if err := s.makeFolders(parent); err != nil {
 			return err
 		}
-		if err = s.root.Mkdir(dir, 0o755); err == nil {
+		if err = s.mkdir(dir); err == nil {
 			return nil
 		}
 	}
