@@ -48,12 +48,14 @@ func (f *flight) takeText(want fetch, resp *http.Response, m *store.Meta) {
 // takeBody copies a body to the file and wakes those who read it. What breaks
 // on the way is taken up again where it broke.
 func (f *flight) takeBody(want fetch, body io.Reader, m *store.Meta) {
-	err := f.copyBody(body)
+	// Other processes learn of it when more is to come than the first piece: to
+	// tell them of a body that is whole by then would cost as much as to keep it.
+	err := f.copyBody(body, func() { f.publish(want, m) })
 	for try := 0; try < maxResumes && resumable(err) && !f.takenOver; try++ {
 		had := f.network()
 		var rest io.ReadCloser
 		if rest, err = f.resume(want, m, try); err == nil {
-			err = f.copyBody(rest)
+			err = f.copyBody(rest, nil)
 			rest.Close()
 		}
 		if f.network() > had {
@@ -89,8 +91,9 @@ func (f *flight) takeBody(want fetch, body io.Reader, m *store.Meta) {
 	f.end(nil)
 }
 
-// copyBody appends until the end of a body.
-func (f *flight) copyBody(body io.Reader) error {
+// copyBody appends until the end of a body. It calls waiting, which may be nil,
+// once: before it waits for a second piece.
+func (f *flight) copyBody(body io.Reader, waiting func()) error {
 	buf := f.p.buffers.get()
 	defer f.p.buffers.put(buf)
 	for {
@@ -107,6 +110,9 @@ func (f *flight) copyBody(body io.Reader) error {
 			return nil
 		case err != nil:
 			return err
+		case waiting != nil && n > 0 && f.received != f.length:
+			waiting()
+			waiting = nil
 		}
 	}
 }

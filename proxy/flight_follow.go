@@ -134,9 +134,6 @@ func (f *flight) takeOver(want fetch) {
 	}
 	f.verify = policy.NewVerifier(want.digests(resp.Header, f.coded))
 	f.takenOver = true
-	if f.keep.OK { // else the bytes are for those who have begun to read them
-		f.publish(want, &m)
-	}
 	f.takeBody(want, &comparing{r: resp.Body, with: f.file, left: f.size}, &m)
 }
 

@@ -187,7 +187,6 @@ func (f *flight) receive(want fetch, resp *http.Response, m *store.Meta) {
 		f.local = want.parts.local
 	}
 	f.coded = coded
-	f.publish(want, m)
 	f.finish(flightKept)
 	f.takeBody(want, resp.Body, m)
 }
@@ -226,6 +225,9 @@ func (f *flight) judge(want fetch, resp *http.Response) policy.Keep {
 
 // publish lets other processes read the body while it arrives.
 func (f *flight) publish(want fetch, m *store.Meta) {
+	if !f.keep.OK {
+		return // the bytes are for those who have begun to read them
+	}
 	if err := want.lock.Publish(f.writer, want.variant, m, f.length); err != nil {
 		f.p.Log.Debug("publish", "err", err) // they wait for the end then
 	}
