@@ -256,7 +256,6 @@ func (p *first) command(s *start, streams []int) error {
 	if !p.bare {
 		end.Refused, _ = refusedPorts() // for a hint only
 	}
-	end.Alone = alone()
 	if err := p.link.send(toParent{Exited: &end}); err != nil {
 		return &StepError{Step: "report the end", Err: err}
 	}
@@ -322,17 +321,6 @@ func (p *first) reap(command int) syscall.WaitStatus {
 			}
 		case err != nil || pid == command:
 			return status
-		}
-	}
-}
-
-// alone tells that this process has no child left, and so the sandbox no process
-// but this one: what loses its parent becomes a child of this.
-func alone() bool {
-	for {
-		pid, err := syscall.Wait4(-1, nil, syscall.WALL|syscall.WNOHANG, nil)
-		if pid <= 0 && !errors.Is(err, syscall.EINTR) {
-			return errors.Is(err, syscall.ECHILD)
 		}
 	}
 }

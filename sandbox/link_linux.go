@@ -77,7 +77,6 @@ type start struct {
 type exit struct {
 	State   State
 	Refused []uint16 // loopback ports that had no listener
-	Alone   bool     // the command has left no other process
 }
 
 // newStart takes the data out of the trees.

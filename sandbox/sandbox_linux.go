@@ -234,7 +234,7 @@ func (s *Sandbox) Signal(sig os.Signal) error {
 }
 
 // Wait waits until the command has ended and all other processes of the
-// sandbox with it, but perhaps the first one, for which Close waits. A command whose sandbox was killed counts as killed. While
+// sandbox with it. A command whose sandbox was killed counts as killed. While
 // the command is stopped, this process is.
 func (s *Sandbox) Wait() (State, error) {
 	ended := make(chan struct{})
@@ -255,11 +255,9 @@ func (s *Sandbox) Wait() (State, error) {
 		case err == nil && m.StillStopped:
 			stops.Go(func() { s.stop(ended) })
 		default:
-			// The kernel takes a millisecond or two to take a sandbox apart. Close waits for
-			// that; here nothing is left that could still do something.
-			if err != nil || m.Exited == nil || !m.Exited.Alone {
-				<-s.ended
-			}
+			// Also where nothing is left: in these milliseconds those who serve the listeners
+			// read what the command has sent last, such as why it refuses a certificate.
+			<-s.ended
 			s.screen.end()
 			s.terminal.restore()
 			if err != nil || m.Exited == nil {

@@ -37,7 +37,7 @@ func TestWire(t *testing.T) {
 		toInit{Signal: syscall.SIGTERM}, toInit{IsStopped: true}, toInit{HostPorts: &openPorts{}}, toInit{Dial: &dial{}},
 		toParent{Ready: &ready{TCP: 2, Net: "n", Unredirected: &failure{Step: "s", Errno: syscall.EPERM}}},
 		toParent{Started: true}, toParent{Stopped: true}, toParent{StillStopped: true}, toParent{Dialled: &dialled{}},
-		toParent{Exited: &exit{State: State{Code: -1, Signal: syscall.SIGKILL, Changed: []string{"/a"}, Missed: []uint16{1}}, Refused: []uint16{80, 443}, Alone: true}},
+		toParent{Exited: &exit{State: State{Code: -1, Signal: syscall.SIGKILL, Changed: []string{"/a"}, Missed: []uint16{1}}, Refused: []uint16{80, 443}}},
 	}
 	for _, sent := range cases {
 		if err := ends[0].send(sent, int(os.Stderr.Fd())); err != nil {
