@@ -38,6 +38,7 @@ type conn struct {
 	asked  atomic.Bool // a request came, or the beginning of one
 	last   *lastBytes  // nil but during the handshake
 	hot    *hotConn    // what net/http reads from; nil where it reads from the connection itself
+	batch  *batch      // what is written goes through; nil where it goes straight
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -62,6 +63,30 @@ func (c *conn) read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+func (c *conn) Write(p []byte) (int, error) {
+	if c.batch != nil {
+		return c.batch.Write(p)
+	}
+	return c.Conn.Write(p)
+}
+
+// SetWriteDeadline is that of the connection. crypto/tls sets one that is over when it
+// has written its last record.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	if c.batch != nil && !t.IsZero() && !t.After(time.Now()) {
+		c.batch.drain()
+	}
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// Close ends the connection, after what was written.
+func (c *conn) Close() error {
+	if c.batch != nil {
+		c.batch.close()
+	}
+	return c.Conn.Close()
+}
+
 // ReadFrom lets the kernel copy files to the socket (sendfile) where it can.
 func (c *conn) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(c.Conn, r)
@@ -69,6 +94,9 @@ func (c *conn) ReadFrom(r io.Reader) (int64, error) {
 
 // CloseWrite ends the sending side where the connection has one.
 func (c *conn) CloseWrite() error {
+	if c.batch != nil {
+		c.batch.drain()
+	}
 	if h, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return h.CloseWrite()
 	}

@@ -62,6 +62,7 @@ func (p *Proxy) serveTLS(ctx context.Context, c *conn) {
 	c.last = nil
 	switch t.ConnectionState().NegotiatedProtocol {
 	case "h2":
+		c.batch = newBatch(c.Conn, &p.buffers)
 		p.queue.push(t)
 		return
 	case "http/1.1":
