@@ -25,7 +25,7 @@ const (
 	// takes its time to be sent, not to be found.
 	hotBytes       = 12 << 20
 	hotAnswerBytes = 32 << 10
-	hotHeader      = 1 << 10 // about what a header takes, with room to spare
+	hotHeader      = 512 // about what a header takes
 	// hotFor is how long an answer is taken without asking the store, which notes
 	// when it was used.
 	hotFor = time.Minute
@@ -51,7 +51,7 @@ type hotAnswer struct {
 }
 
 // room is how many bytes it takes, roughly.
-func (a *hotAnswer) room() int { return cap(a.answer) + len(a.head) + 1<<10 }
+func (a *hotAnswer) room() int { return cap(a.answer) + len(a.head) + 512 }
 
 func (h *hotAnswers) key(d destination, head []byte) uint64 {
 	return maphash.Bytes(h.seed, head) ^ maphash.String(h.seed, d.host) ^ uint64(d.port)
