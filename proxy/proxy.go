@@ -3,7 +3,8 @@
 // A connection's way through the package: Serve accepts it, conn.go finds out
 // what it speaks, tls.go opens its TLS, tunnel.go carries what is not HTTP, and
 // handler.go sends each request either through the cache (cached.go, flight.go)
-// or past it (pass.go).
+// or past it (pass.go). What was just answered from the cache may be answered by
+// hotconn.go before it gets that far.
 package proxy
 
 import (
