@@ -11,8 +11,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -35,7 +37,7 @@ func refusals() []refusing {
 				list = append(list, refusing{
 					name: fmt.Sprintf("%s %q %s", tls.VersionName(version), protocols, what),
 					config: &tls.Config{
-						ServerName: "pinned.example", NextProtos: protocols, MinVersion: version, MaxVersion: version,
+						ServerName: fmt.Sprintf("pinned-%d.example", len(list)), NextProtos: protocols, MinVersion: version, MaxVersion: version,
 						RootCAs: roots, InsecureSkipVerify: roots == nil, VerifyConnection: verify,
 					},
 					after: after, times: times,
@@ -59,7 +61,7 @@ var errGone = errors.New("gone")
 
 // connect is one attempt of such a client.
 func (f *refusing) connect(t *testing.T, r *rig) {
-	raw, err := r.dial(t.Context(), "tcp", "pinned.example:443")
+	raw, err := r.dial(t.Context(), "tcp", f.config.ServerName+":443")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,18 +88,11 @@ func TestRefusedCertificate(t *testing.T) {
 	r := newRig(t, http.NotFoundHandler(), rigOptions{client: func(net.Conn) string { return "a-client" }})
 	for _, f := range refusals() {
 		t.Run(f.name, func(t *testing.T) {
-			r.proxy.obstacles.mu.Lock()
-			clear(r.proxy.obstacles.closed)
-			r.proxy.obstacles.mu.Unlock()
 			for range f.times {
 				f.connect(t, r)
 			}
-			x := r.last()
-			for x.Obstacle == "" && f.times > 1 { // the first one may be recorded as a failure
-				x = r.last()
-			}
-			if x.Obstacle != CertificateRefused || x.Outcome != Error || x.URL != "https://pinned.example" ||
-				x.Method != "CONNECT" || x.Client != "a-client" {
+			x := r.obstacle("https://" + f.config.ServerName)
+			if x.Obstacle != CertificateRefused || x.Outcome != Error || x.Method != "CONNECT" || x.Client != "a-client" {
 				t.Errorf("recorded %+v", x)
 			}
 			if f.times == 1 && !strings.HasPrefix(x.Reason, "the client refuses the certificate: ") {
@@ -105,6 +100,24 @@ func TestRefusedCertificate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// obstacle waits for the record of one at a URL. That of an attempt before it may come
+// later, and be a failure like others.
+func (r *rig) obstacle(url string) Exchange {
+	r.t.Helper()
+	for range 2000 {
+		r.mu.Lock()
+		i := slices.IndexFunc(r.seen, func(x Exchange) bool { return x.URL == url && x.Obstacle != "" })
+		if i >= 0 {
+			defer r.mu.Unlock()
+			return r.seen[i]
+		}
+		r.mu.Unlock()
+		time.Sleep(time.Millisecond)
+	}
+	r.t.Fatalf("no obstacle at %s was recorded", url)
+	return Exchange{}
 }
 
 // OpenSSL sends the alert that ends a handshake of TLS 1.3 in clear text.
