@@ -214,7 +214,7 @@ func (d *Discarder) leave(i int) {
 	if !w.emptier {
 		return
 	}
-	for dir := w.dir; dir != "." && dir != metaDir && dir != partsDir; dir = path.Dir(dir) {
+	for dir := w.dir; dir != "." && dir != metaDir && dir != partsDir && dir != locksDir; dir = path.Dir(dir) {
 		if d.store.rmdir(dir) != nil {
 			return
 		}

@@ -67,3 +67,24 @@ func TestDiscardOfWhatIsMoved(t *testing.T) {
 		t.Errorf("%d of %d are left", len(left), n)
 	}
 }
+
+// However many locks come and go, their folder stays for others.
+func TestDiscardLeavesTheLocksFolder(t *testing.T) {
+	r := newRig(t)
+	r.put("/a", "body")
+	docs := r.visited()
+	d, err := r.NewDiscarder()
+	r.must(err)
+	if _, err := d.Discard(docs[0].Key, docs[0].Forms[0]); err != nil {
+		t.Fatal(err)
+	}
+	names, err := os.ReadDir(r.path(locksDir))
+	r.must(err)
+	for _, n := range names { // as when somebody tidies up
+		r.must(os.Remove(r.path(locksDir + "/" + n.Name())))
+	}
+	d.Close()
+	if _, err := os.Stat(r.path(locksDir)); err != nil {
+		t.Error(err)
+	}
+}

@@ -114,7 +114,7 @@ func hostOf(u string) string {
 	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
 		rest = rest[:end]
 	}
-	return rest
+	return rest[strings.LastIndexByte(rest, '@')+1:]
 }
 
 func (a *Account) addIncident(x Exchange) {

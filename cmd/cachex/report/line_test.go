@@ -33,6 +33,7 @@ func TestHostOf(t *testing.T) {
 	for u, want := range map[string]string{
 		"https://registry.example": "registry.example", "https://registry.example:8443?a/b": "registry.example:8443",
 		"http://[fd00::1]:80/x": "[fd00::1]:80", "": "?", "registry.example": "?",
+		"http://user@registry.example/@v/a": "registry.example",
 	} {
 		if got := hostOf(u); got != want {
 			t.Errorf("%s: %s, want %s", u, got, want)
