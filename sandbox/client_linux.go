@@ -23,7 +23,7 @@ func (s *Sandbox) Client(c net.Conn) string {
 	if !ok {
 		return ""
 	}
-	socket := socketAt(s.init.Pid, a.AddrPort())
+	socket := socketAt(s.pid, a.AddrPort())
 	if socket == "" {
 		return ""
 	}
@@ -41,7 +41,7 @@ func (s *Sandbox) Own(c net.Conn) bool {
 	if !ok {
 		return false
 	}
-	f := entryAt(s.init.Pid, a.AddrPort())
+	f := entryAt(s.pid, a.AddrPort())
 	return f != nil && f[7] == strconv.Itoa(os.Geteuid())
 }
 

@@ -29,12 +29,12 @@ const notTheCommands = 1<<unix.CAP_SYS_ADMIN | 1<<unix.CAP_NET_ADMIN
 // Adopt makes a sandbox of a container whose first process has connected to
 // ContainerLink. It takes the connection over. Errors are *StepError.
 func Adopt(ctx context.Context, c *net.UnixConn, n Network) (*Sandbox, error) {
-	pid, pidfd, err := peer(c)
+	init, pidfd, err := peer(c)
 	if err != nil {
 		c.Close()
 		return nil, &StepError{Step: "find the container's first process", Err: err}
 	}
-	s := &Sandbox{ended: make(chan struct{}), terminal: terminal{fd: -1}, link: &link{conn: c}, init: pid, rung: ByEngine}
+	s := &Sandbox{ended: make(chan struct{}), terminal: terminal{fd: -1}, link: &link{conn: c}, pid: init.Pid, init: init, rung: ByEngine}
 	if len(n.HostPorts) > 0 {
 		s.hostPorts = &hostPorts{network: n, link: s.link}
 	}
@@ -161,6 +161,7 @@ func (p *first) runContained(prepare Prepare) error {
 	if err := p.contain(m.Start, prepare); err != nil {
 		return err
 	}
+	p.echoes.watch()
 	return p.command(m.Start, streams[:3])
 }
 

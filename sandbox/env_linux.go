@@ -33,11 +33,12 @@ func NewEnv(ctx context.Context, user *User, guard bool) (*Sandbox, error) {
 		return nil, err
 	}
 	s := &Sandbox{ended: make(chan struct{}), terminal: foreground(), rung: ByVariables, shared: true}
-	if err := s.spawn(envName, &syscall.SysProcAttr{}); err != nil {
+	init, err := s.spawn(envName, &syscall.SysProcAttr{})
+	if err != nil {
 		l.TCP[0].Close()
 		return nil, err
 	}
-	s.await(ctx)
+	s.await(ctx, init)
 	err = s.link.send(toInit{Setup: &setup{Guard: guard}})
 	if err == nil {
 		err = s.awaitReady()
@@ -83,6 +84,7 @@ func (p *first) runBare() error {
 			return &StepError{Step: "set up the guard", Err: err, Hint: "--sandbox=env has none"}
 		}
 	}
+	p.echoes.watch()
 	return p.command(m.Start, streams[:3])
 }
 

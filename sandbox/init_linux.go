@@ -115,6 +115,7 @@ func (p *first) run() error {
 		networked <- err
 	}()
 	mounted := p.mount()
+	p.echoes.watch() // a millisecond (see signals.go of cmd/cachex) that the network takes anyway
 	if err := <-networked; err != nil {
 		return err
 	}
@@ -224,7 +225,6 @@ func ownNamespaces(hostNet, hostMount string, mounts bool) error {
 
 // command runs the build until it has ended.
 func (p *first) command(s *start, streams []int) error {
-	p.echoes.watch()
 	if s.Screen != nil {
 		var err error
 		if p.master, err = p.openScreen(*s.Screen, streams); err != nil {

@@ -120,17 +120,18 @@ func try(ctx context.Context, w wanted, id identity, without Part, flags uintptr
 	if !s.shared {
 		id.attr.Pdeathsig = syscall.SIGKILL
 	}
-	if err := s.spawn(initName, &id.attr); err != nil {
+	init, err := s.spawn(initName, &id.attr)
+	if err != nil {
 		return nil, err
 	}
 	if len(w.network.HostPorts) > 0 {
 		s.hostPorts = &hostPorts{network: w.network, link: s.link}
 	}
-	s.await(ctx)
+	s.await(ctx, init)
 	how := setupOf(w.network, without)
 	how.Rootless = id.rung == ByUser && os.Geteuid() != 0
 	how.Early = w.early != nil && without != Mounts
-	err := s.begin(id, how, w.early)
+	err = s.begin(id, how, w.early)
 	if err != nil {
 		s.Close()
 		return nil, err
@@ -141,7 +142,7 @@ func try(ctx context.Context, w wanted, id identity, without Part, flags uintptr
 // begin tells the first process how the sandbox is to be made, and waits for it.
 func (s *Sandbox) begin(id identity, how *setup, early Early) error {
 	if id.subordinate != nil {
-		if err := mapSubordinates(s.init.Pid, *id.subordinate); err != nil {
+		if err := mapSubordinates(s.pid, *id.subordinate); err != nil {
 			return &StepError{Step: "map the subordinate ids", Err: err}
 		}
 		how.Program, how.Mappers = mapperPlaces()

@@ -19,7 +19,8 @@ import (
 // Sandbox is a set of namespaces with a first process that waits for the
 // command.
 type Sandbox struct {
-	init      *os.Process
+	pid       int // of init
+	init      interface{ Kill() error }
 	link      *link
 	listeners Listeners
 	ended     chan struct{} // closed when init is reaped
@@ -29,17 +30,17 @@ type Sandbox struct {
 	lacks     []Lack
 	shared    bool // there is no pid namespace: see first.shared
 	// The namespaces that the command is in, as namespaceOf names them.
-	net, pid  string
+	net, pids string
 	hostPorts *hostPorts // nil when none are asked for
 	dials     dials
 	screen    *screen // nil unless the command has a terminal of a container's
 }
 
 // await reaps init, and ends the sandbox when the context does.
-func (s *Sandbox) await(ctx context.Context) {
+func (s *Sandbox) await(ctx context.Context, init *process) {
 	stop := context.AfterFunc(ctx, s.kill)
 	go func() {
-		s.init.Wait() // an error means that someone else has reaped it
+		init.wait()
 		stop()
 		close(s.ended)
 	}()
@@ -62,44 +63,49 @@ const initName = "cachex-init"
 // small numbers that a user's own files have (make's jobserver, for one).
 const linkAt = 100
 
-// spawn starts this program again as the first process of a sandbox.
-func (s *Sandbox) spawn(name string, way *syscall.SysProcAttr) error {
+// spawn starts this program again as the first process of a sandbox. Such as await
+// has to be called then.
+func (s *Sandbox) spawn(name string, way *syscall.SysProcAttr) (*process, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return &StepError{Step: "create a socket pair", Err: err}
+		return nil, &StepError{Step: "create a socket pair", Err: err}
 	}
 	if s.link, err = newLink(pair[0]); err != nil {
-		return &StepError{Step: "open the socket pair", Err: err}
+		return nil, &StepError{Step: "open the socket pair", Err: err}
 	}
 	defer unix.Close(pair[1])
 	// Inherited by its number: listing it would renumber the user's own files.
 	theirs, err := unix.FcntlInt(uintptr(pair[1]), unix.F_DUPFD, linkAt)
 	if err != nil { // EINVAL when the limit is below
-		return &StepError{Step: "open a descriptor above 100", Err: err, Hint: "raise the limit of open files (ulimit -n)"}
+		return nil, &StepError{Step: "open a descriptor above 100", Err: err, Hint: "raise the limit of open files (ulimit -n)"}
 	}
 	defer unix.Close(theirs)
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return &StepError{Step: "open " + os.DevNull, Err: err}
+		return nil, &StepError{Step: "open " + os.DevNull, Err: err}
 	}
-	defer null.Close()
+	defer unix.Close(null)
 
-	s.init, err = os.StartProcess("/proc/self/exe", []string{name, strconv.Itoa(theirs)}, &os.ProcAttr{
+	init := &process{}
+	init.pid, _, err = syscall.StartProcess("/proc/self/exe", []string{name, strconv.Itoa(theirs)}, &syscall.ProcAttr{
 		Env:   runtimeSettings(os.Environ()),
-		Files: []*os.File{null, null, os.Stderr},
+		Files: []uintptr{uintptr(null), uintptr(null), os.Stderr.Fd()},
 		Sys:   way,
 	})
 	if err != nil {
 		s.link.close()
-		return refusedNamespaces(err)
+		return nil, refusedNamespaces(err)
 	}
-	return nil
+	s.pid, s.init = init.pid, init
+	return init, nil
 }
 
 // runtimeSettings are those of Go's own runtime, which init needs nothing beside:
 // what somebody looks for in this program is often there.
 func runtimeSettings(env []string) []string {
-	settings := []string{}
+	// Network and mounts are made side by side. A number that is given saves the runtime
+	// the reading of cgroups.
+	settings := []string{"GOMAXPROCS=2"}
 	for _, kv := range env {
 		if name, _, _ := strings.Cut(kv, "="); name == "GODEBUG" || name == "GOTRACEBACK" || name == "GORACE" {
 			settings = append(settings, kv)
@@ -148,7 +154,7 @@ func (s *Sandbox) awaitReady() error {
 			return &StepError{Step: "take over the listeners", Err: err}
 		}
 	}
-	s.net, s.pid = m.Ready.Net, m.Ready.Pid
+	s.net, s.pids = m.Ready.Net, m.Ready.Pid
 	if m.Ready.Guarded {
 		s.rung = ByGuard
 	}
@@ -288,7 +294,7 @@ func (s *Sandbox) missed(refused []uint16) []uint16 {
 // stop stops this process, so that its shell takes notice, and goes on together
 // with the command.
 func (s *Sandbox) stop(ended <-chan struct{}) {
-	owner := sandboxTerminal(s.pid)
+	owner := sandboxTerminal(s.pids)
 	goOn := make(chan os.Signal, 1)
 	signal.Notify(goOn, syscall.SIGCONT)
 	defer signal.Stop(goOn)
