@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"os/signal"
 	"slices"
 	"sync"
 	"syscall"
@@ -47,6 +46,7 @@ type session struct {
 	container containerRun // of --image
 	conf      podman.Conf  // of the command's own containers, nil when it makes none
 	doors     *publisher
+	signals   *signals // nil until they are caught
 	account   *account
 	line      *statusLine // of --progress, nil without
 	lock      lockfile
@@ -145,6 +145,7 @@ func (s *session) prepare() error {
 	if err == nil {
 		s.doors, err = publish(s.opts.publications)
 	}
+	s.signals = catchSignals()
 	if e := <-made; err == nil {
 		err = e
 	}
@@ -377,15 +378,16 @@ func (s *session) serve(path string, args []string) (sandbox.State, error) {
 		command.Display = s.line
 		defer s.line.Close()
 	}
+	if s.signals == nil {
+		s.signals = catchSignals()
+	}
 	// From before the start, as one could come as soon as the command has begun.
-	got := make(chan os.Signal, 8)
-	signal.Notify(got, sandbox.Signals()...)
-	defer signal.Stop(got)
+	s.signals.passTo(s.heedSignal)
+	defer s.signals.passTo(nil)
 	if err := s.box.Start(command); err != nil {
 		return sandbox.State{}, s.container.startError(args[0], err)
 	}
 	serving.Go(func() { s.doors.serve(ctx, s.box) })
-	serving.Go(func() { s.heedSignals(ctx, got) })
 	return s.box.Wait()
 }
 
@@ -416,21 +418,14 @@ func trees(in []ca.Tree) []sandbox.Tree {
 	return out
 }
 
-// heedSignals passes on what is sent to cachex alone, but for the signal that is for
-// cachex, until the context ends.
-func (s *session) heedSignals(ctx context.Context, got <-chan os.Signal) {
-	for {
-		select {
-		case sig := <-got:
-			if asksForState(sig) {
-				s.printState()
-				continue
-			}
-			s.box.Signal(sig) // fails only when the build has ended
-		case <-ctx.Done():
-			return
-		}
+// heedSignal passes on what is sent to cachex alone, but for the signal that is for
+// cachex.
+func (s *session) heedSignal(sig os.Signal) {
+	if asksForState(sig) {
+		s.printState()
+		return
 	}
+	s.box.Signal(sig) // fails only when the build has ended
 }
 
 func (s *session) close() {
