@@ -45,6 +45,6 @@ soak:
 # time that is over while a worker answers is a failure to Go, now and then.)
 FUZZTIME = 60s
 fuzz:
-	for p in ./proxy/store:FuzzURL ./proxy/store:FuzzName ./proxy/store:FuzzImport ./proxy/store:FuzzMetaText ./proxy/policy:FuzzJudge ./proxy/policy:FuzzGlob ./proxy:FuzzSniff ./proxy:FuzzHandler ./proxy:FuzzUpstream ./proxy:FuzzHosts ./proxy:FuzzWindow ./proxy/lock:FuzzParse ./proxy/mirror:FuzzPktLine ./proxy/dns:FuzzAnswer ./ca:FuzzMerge ./cmd/cachex:FuzzKeyLines ./cmd/cachex:FuzzScreenText ./cmd/cachex/report:FuzzPackageURL ./cmd/cachex/report:FuzzMarkdown; do \
+	for p in ./proxy/store:FuzzURL ./proxy/store:FuzzName ./proxy/store:FuzzImport ./proxy/store:FuzzMetaText ./proxy/policy:FuzzJudge ./proxy/policy:FuzzGlob ./proxy/policy:FuzzShapes ./proxy:FuzzSniff ./proxy:FuzzHandler ./proxy:FuzzUpstream ./proxy:FuzzHosts ./proxy:FuzzWindow ./proxy/lock:FuzzParse ./proxy/mirror:FuzzPktLine ./proxy/dns:FuzzAnswer ./ca:FuzzMerge ./cmd/cachex:FuzzKeyLines ./cmd/cachex:FuzzScreenText ./cmd/cachex/report:FuzzPackageURL ./cmd/cachex/report:FuzzMarkdown; do \
 	  grep -q "^func $${p##*:}(" $${p%:*}/*_test.go || { echo "no $$p"; exit 1; }; \
 	  go test $${p%:*} -run '^$$' -fuzz "$${p##*:}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x || exit 1; done
