@@ -132,15 +132,21 @@ var digestPaths = sync.OnceValue(func() named {
 	}
 })
 
+// shortestDigest is the length of an MD5 in hexadecimal. What ends in less is spared the
+// expressions.
+const shortestDigest = 32
+
 // urlDigest is the digest that a path names its file by.
 func urlDigest(p string) (Digest, bool) {
-	paths := digestPaths()
-	if m := paths.oci.FindStringSubmatch(p); m != nil {
-		return ociDigest(m[1] + ":" + m[2])
-	}
-	for _, re := range []*regexp.Regexp{paths.byHash, paths.object, paths.repodata} {
-		if m := re.FindStringSubmatch(p); m != nil {
-			return hexDigest(m[1])
+	if len(path.Base(p)) >= shortestDigest {
+		paths := digestPaths()
+		if m := paths.oci.FindStringSubmatch(p); m != nil {
+			return ociDigest(m[1] + ":" + m[2])
+		}
+		for _, re := range []*regexp.Regexp{paths.byHash, paths.object, paths.repodata} {
+			if m := re.FindStringSubmatch(p); m != nil {
+				return hexDigest(m[1])
+			}
 		}
 	}
 	// /packages/ab/cd/REST/FILE: but what is told about FILE there, such as
