@@ -263,12 +263,14 @@ func (f *flight) unkept(resp *http.Response) {
 // or holds the same selection, else one beside it. The lock covers it then.
 func (f *flight) place(want fetch, vary map[string]string, req http.Header) string {
 	variant := want.base
-	e, err := f.p.Store.Get(f.id.key, want.base)
-	if err == nil {
-		if len(vary) > 0 && !e.Own && len(e.Vary) > 0 && !policy.Selects(e.Vary, http.Header{}, req) {
-			variant = joinLabels(want.base, policy.VaryLabel(vary))
+	if len(vary) > 0 {
+		e, err := f.p.Store.Get(f.id.key, want.base)
+		if err == nil {
+			if !e.Own && len(e.Vary) > 0 && !policy.Selects(e.Vary, http.Header{}, req) {
+				variant = joinLabels(want.base, policy.VaryLabel(vary))
+			}
+			e.Close()
 		}
-		e.Close()
 	}
 	if variant != want.base {
 		if err := f.p.Store.AddVaryBy(f.id.key, want.base, slices.Sorted(maps.Keys(vary))); err != nil {

@@ -20,7 +20,7 @@ func (s *Store) open(name string) (*os.File, error) {
 	switch {
 	case err == nil:
 		return os.NewFile(uintptr(fd), name), nil
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+	case isMissing(err):
 		return nil, err
 	}
 	// Another kernel (ENOSYS), a filter (EPERM), a rename on the way (EAGAIN), or
@@ -43,6 +43,9 @@ func (s *Store) openAt(name string) (fd int, err error) {
 // damaged. An *os.File would take two more system calls (fcntl, epoll_ctl).
 func (s *Store) readFile(name string, most int64) ([]byte, readState, error) {
 	fd, err := s.openAt(name)
+	if err != nil && isMissing(err) {
+		return nil, readState{}, err
+	}
 	if err != nil {
 		f, err := s.open(name)
 		if err != nil {

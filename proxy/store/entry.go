@@ -221,7 +221,7 @@ func (s *Store) getStatus(k Key, variant string, cause error) (*Entry, error) {
 // link is what a document's link leads to.
 func (s *Store) link(name string) (string, error) {
 	target, err := s.readlink(name)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // nor is anything in it then
 		target, err = s.readlink(name + "/" + selfName)
 	}
 	return target, err

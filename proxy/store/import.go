@@ -364,7 +364,7 @@ func (x *importing) body(h *tar.Header, k Key, variant string, p *pending, fresh
 		return x.skip(h.Name, notItsBytes)
 	}
 	if fresh {
-		if x.placeNew(w, h.Name, p) {
+		if x.placeBody(w, h.Name, p) {
 			x.count(h.Size)
 			return nil
 		}

@@ -185,13 +185,20 @@ func editName(k Key, variant string) string { return lockName(k, variant) + edit
 // writing tells whether a document is being changed, or was when a process
 // died: then its file may lack its metadata.
 func (s *Store) writing(k Key, variant string) bool {
-	_, err1 := s.lstat(lockName(k, variant))
-	_, err2 := s.lstat(editName(k, variant))
-	return err1 == nil || err2 == nil
+	_, err := s.lstat(editName(k, variant))
+	return err == nil || s.fetching(k, variant)
+}
+
+// fetching tells whether somebody has a document's Lock, or had when a process died.
+// Its metadata may be there before its file.
+func (s *Store) fetching(k Key, variant string) bool {
+	_, err := s.lstat(lockName(k, variant))
+	return err == nil
 }
 
 // sweep mends what killed processes left: a body whose metadata never came
-// would pass for a user's own file.
+// would pass for a user's own file, and metadata whose body never came says that
+// somebody has removed it.
 func (s *Store) sweep() {
 	dir, err := s.root.Open(locksDir)
 	if err != nil {
@@ -210,7 +217,7 @@ func (s *Store) sweep() {
 }
 
 // mend removes the document that a lock's file names if it has no metadata of
-// its own.
+// its own, and metadata that has no document.
 func (s *Store) mend(lock io.Reader) {
 	b, err := io.ReadAll(io.LimitReader(lock, maxLock))
 	if err != nil || len(b) == 0 {
@@ -221,12 +228,15 @@ func (s *Store) mend(lock io.Reader) {
 	if err != nil {
 		return
 	}
-	f, fi, err := s.openBody(string(name))
-	if err != nil {
+	m, err := s.readMeta(k, variant)
+	f, fi, missing := s.openBody(string(name))
+	if missing != nil {
+		if errors.Is(missing, fs.ErrNotExist) && err == nil && m.HasFile() && !m.Below && len(m.VaryBy) == 0 {
+			s.remove(k, variant)
+		}
 		return
 	}
 	defer f.Close()
-	m, err := s.readMeta(k, variant)
 	if err != nil || m.Size != fi.Size() || !m.ModTime.Equal(fi.ModTime()) && !s.sameDigest(f, m.SHA256) {
 		s.remove(k, variant)
 	}

@@ -131,16 +131,21 @@ func parseText(k Key, b []byte) (m *Meta, text string, err error) {
 	return m, text, nil
 }
 
-func (s *Store) writeMeta(k Key, variant string, m *Meta) error {
+// tempMeta writes metadata to a temporary file, and gives its name.
+func (s *Store) tempMeta(m *Meta) (string, error) {
 	data, err := json.Marshal(m)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var used time.Time
 	if m.Mine {
 		used = always()
 	}
-	temp, err := s.writeTemp(data, used)
+	return s.writeTemp(data, used)
+}
+
+func (s *Store) writeMeta(k Key, variant string, m *Meta) error {
+	temp, err := s.tempMeta(m)
 	if err != nil {
 		return err
 	}

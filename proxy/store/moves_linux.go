@@ -57,11 +57,15 @@ func (s *Store) readlink(name string) (string, error) {
 		defer unix.Close(fd)
 		var b [256]byte
 		n := 0
-		if n, err = unix.Readlinkat(fd, "", b[:]); err == nil && n < len(b) {
+		n, err = unix.Readlinkat(fd, "", b[:])
+		switch {
+		case err == nil && n < len(b):
 			return string(b[:n]), nil
+		case errors.Is(err, fs.ErrNotExist):
+			return "", &fs.PathError{Op: "readlink", Path: name, Err: syscall.EINVAL} // as readlink(2) says of what is no link
 		}
 	}
-	if isMissing(err) { // also what is no link
+	if isMissing(err) {
 		return "", &fs.PathError{Op: "readlink", Path: name, Err: err}
 	}
 	return s.root.Readlink(name)

@@ -88,6 +88,17 @@ func (k Key) hostName() string { return strings.Join(split(encodeSegment(k.Host,
 // Name is the slash-separated path, relative to the cache directory, of the
 // document (variant "" is the main one). ParseName is its inverse.
 func (k Key) Name(variant string) string {
+	if variant == "" {
+		name := k.Host + k.Target
+		if host := plain(name); host > 0 && host == len(k.Host) {
+			return name
+		}
+	}
+	return k.anyName(variant)
+}
+
+// anyName is Name for any key.
+func (k Key) anyName(variant string) string {
 	rawPath, query, hasQuery := strings.Cut(k.Target, "?")
 	segments := strings.Split(strings.TrimPrefix(rawPath, "/"), "/")
 	last := len(segments) - 1
@@ -173,7 +184,7 @@ func parseName(name string) (Key, string, error) {
 	k.Host = host
 	// The check makes the two functions inverses by construction: what no key
 	// is written as is no name.
-	if !ok || !hostOK || host == "" || strings.TrimSuffix(name, "/"+selfName) != k.Name(variant) {
+	if !ok || !hostOK || host == "" || strings.TrimSuffix(name, "/"+selfName) != k.anyName(variant) {
 		return Key{}, "", ErrName
 	}
 	return k, variant, nil

@@ -71,7 +71,9 @@ func TestSpareNotPublished(t *testing.T) {
 	r := newRig(t)
 	r.neverIdle()
 	for range 2 {
-		r.put("/first", "first") // leaves a spare file
+		first, err := r.Lock(t.Context(), key("/first"), "")
+		r.must(err)
+		first.Unlock() // leaves a spare file
 		l, w, _ := held(t, r.Store, key("/a"))
 		before := l.spare
 		if before == "" {

@@ -118,8 +118,8 @@ func (s *Store) wrong(k Key, f Form, quick bool) string {
 	}
 	switch f.Kind {
 	case FormOrphan:
-		if len(m.VaryBy) > 0 || m.Below {
-			return "" // it says where the variants beside it are, or is of a file in another directory
+		if len(m.VaryBy) > 0 || m.Below || s.fetching(k, f.Variant) {
+			return "" // it says where the variants beside it are, is of a file in another directory, or comes before its file
 		}
 		return "metadata without its file"
 	case FormFile:

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -99,7 +100,12 @@ func TestVerifyBesideRuns(t *testing.T) {
 			default:
 			}
 			target := fmt.Sprintf("/%d", i%5)
-			if err := commit(other, target, strings.Repeat("x", 1+i%3000)); err != nil {
+			l, err := other.Lock(context.Background(), key(target), "")
+			if err == nil {
+				err = commit(other, target, strings.Repeat("x", 1+i%3000))
+				l.Unlock()
+			}
+			if err != nil {
 				t.Error(err)
 			}
 		}

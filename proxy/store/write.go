@@ -73,7 +73,6 @@ func (w *Writer) Close() error {
 // Commit makes the body the answer for a key and a variant. Size, digest and
 // time of m are filled in. The caller holds the key's Lock.
 func (w *Writer) Commit(k Key, variant string, m *Meta) error {
-	s := w.store
 	fi, err := w.file.Stat()
 	if err == nil && fi.Size() != w.size {
 		err = fmt.Errorf("the temporary file holds %d of %d bytes", fi.Size(), w.size)
@@ -84,18 +83,35 @@ func (w *Writer) Commit(k Key, variant string, m *Meta) error {
 	}
 	m.Size, m.SHA256, m.ModTime, m.Body = w.size, w.SHA256(), fi.ModTime(), nil
 	m.Below, m.Gone = false, false
-	defer s.edit(k, variant).Unlock()
-	m.VaryBy = s.VaryBy(k, variant)
-	if err := w.place(k.Name(variant)); err != nil {
-		w.Abort()
-		return err
-	}
-	if err := s.writeMeta(k, variant, m); err != nil {
-		return err
+	m.VaryBy = nil
+	if !w.commitNew(k, variant, m) {
+		if err := w.commitOver(k, variant, m); err != nil {
+			w.Abort()
+			return err
+		}
 	}
 	kept := *m
 	w.kept = &kept
 	return nil
+}
+
+// commitOver is Commit for a document of which something may be here.
+func (w *Writer) commitOver(k Key, variant string, m *Meta) error {
+	s := w.store
+	defer s.edit(k, variant).Unlock()
+	m.VaryBy = s.VaryBy(k, variant)
+	// First, as a disk may be full: a body without it would be a user's own file.
+	meta, err := s.tempMeta(m)
+	if err != nil {
+		return err
+	}
+	if err = w.place(k.Name(variant)); err == nil {
+		err = s.renameInto(meta, metaName(k, variant))
+	}
+	if err != nil {
+		s.root.Remove(meta)
+	}
+	return err
 }
 
 // CommitOwn makes the body a user's own file: without metadata, served as it is.
