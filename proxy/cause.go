@@ -61,7 +61,7 @@ func causeOf(err error) Cause {
 func (p *Proxy) explain(q *query, err error) (string, Cause) {
 	cause := causeOf(err)
 	if cause == CauseNew && q.r.Method == http.MethodGet {
-		for _, form := range append(policy.Forms(), q.public) {
+		for _, form := range append(policy.Forms(q.url), q.public) {
 			if form != q.base && p.Store.Has(q.key, form) {
 				return "other variant", CauseVariant
 			}

@@ -41,7 +41,12 @@ func Representation(u *url.URL, req http.Header) string {
 
 // Forms are the names of Representation that do not depend on a request: beside
 // which one of a document another may be kept.
-func Forms() []string { return []string{"", "npm.install-v1", "pypi.simple.v1", "git-version=2"} }
+func Forms(u *url.URL) []string {
+	if _, fixed := artifactName(u.Path); fixed {
+		return []string{""}
+	}
+	return []string{"", "npm.install-v1", "pypi.simple.v1", "git-version=2"}
+}
 
 // ByMediaType tells whether a variant's name is one that Representation gives
 // to a choice among media types.

@@ -15,8 +15,8 @@ import (
 // Lock is the right to fetch one document. One process has it at a time.
 //
 // Its file is there from before a document is changed until both body and
-// metadata are in place, and names the document. A file that nobody holds is
-// therefore the trace of a killed process: sweep mends what that one left.
+// metadata are in place, and its first line names the document. A file that nobody
+// holds is therefore the trace of a killed process: sweep mends what that one left.
 type Lock struct {
 	store     *Store
 	file      *os.File
@@ -24,7 +24,8 @@ type Lock struct {
 	published *Writer // nil without
 	spare     string  // the other name of its file, "" for none
 	reusable  bool    // its file may become a spare one
-	blank     bool    // nothing is in the file
+	blank     bool    // its file names no document
+	covers    int64   // the length of the line that does
 }
 
 // lockPoll is how often a lock that another process holds is tried again.
@@ -82,13 +83,10 @@ func (l *Lock) Cover(k Key, variant string) error {
 	if l == nil || l.file == nil {
 		return nil
 	}
-	if !l.blank {
-		if err := l.file.Truncate(0); err != nil {
-			return err
-		}
-	}
+	line := append([]byte(k.Name(variant)), '\n')
+	_, err := l.file.WriteAt(line, 0) // what follows it is of no meaning
+	l.covers = int64(len(line))
 	l.blank = false
-	_, err := l.file.WriteAt([]byte(k.Name(variant)), 0)
 	return err
 }
 

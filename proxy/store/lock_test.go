@@ -216,7 +216,9 @@ func TestNamedTemporaryFile(t *testing.T) {
 func TestKilledWriter(t *testing.T) {
 	r := newRig(t)
 	r.put("/whole", "whole")
-	for _, target := range []string{"/half", "/whole", "/missing"} {
+	r.put("/early", "early")
+	r.must(os.Remove(r.path("registry.example/early"))) // its metadata came first
+	for _, target := range []string{"/half", "/whole", "/missing", "/early"} {
 		r.write(lockName(key(target), ""), key(target).Name(""))
 	}
 	r.write(locksDir+"/junk", "../../nothing")
@@ -229,6 +231,7 @@ func TestKilledWriter(t *testing.T) {
 	if _, err := os.Stat(r.path("registry.example/half")); err == nil {
 		t.Error("the half document is still there")
 	}
+	next.want("/early", found{miss: "not in the cache"})
 	next.want("/whole", found{status: 200, body: "whole"})
 	next.want("/mine", found{status: 200, body: "mine", own: true})
 	next.clean()

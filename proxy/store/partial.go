@@ -38,13 +38,12 @@ func (l *Lock) Publish(w *Writer, variant string, m *Meta, length int64) error {
 	if err != nil {
 		return err
 	}
-	fi, err := l.file.Stat()
-	if err != nil {
+	b = append(b, '\n')
+	l.published = w
+	if _, err := l.file.WriteAt(b, l.covers); err != nil {
 		return err
 	}
-	_, err = l.file.WriteAt(append(append([]byte("\n"), b...), '\n'), fi.Size())
-	l.published = w
-	return err
+	return l.file.Truncate(l.covers + int64(len(b))) // of an earlier document, if any
 }
 
 // tellKept writes the third line of a lock's file: that the published body is

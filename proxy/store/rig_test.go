@@ -143,8 +143,8 @@ func (r *rig) clean() {
 	}
 }
 
-// spared tells whether a file is a spare one that an open store holds. It is
-// empty then.
+// spared tells whether a file is a spare one that an open store holds. It names
+// no document then.
 func (r *rig) spared(name string) bool {
 	if !strings.HasPrefix(path.Base(name), sparePrefix) {
 		return false
@@ -152,7 +152,7 @@ func (r *rig) spared(name string) bool {
 	f, err := os.Open(r.path(name))
 	r.must(err)
 	defer f.Close()
-	fi, err := f.Stat()
+	b, err := io.ReadAll(f)
 	r.must(err)
-	return fi.Size() == 0 && !flockFile(f)
+	return (len(b) == 0 || b[0] == '\n') && !flockFile(f)
 }

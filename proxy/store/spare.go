@@ -78,11 +78,7 @@ func (s *Store) reuse(name string) *Lock {
 	if !ok {
 		return nil
 	}
-	dir, err := s.openFolder(locksDir)
-	if err == nil {
-		err = dir.link(x.name, path.Base(name))
-		dir.close()
-	}
+	err := s.inLocks(func(dir *folder) error { return dir.link(x.name, path.Base(name)) })
 	switch {
 	case err == nil:
 		return &Lock{store: s, file: x.file, name: name, spare: x.name, reusable: true, blank: true}
@@ -100,22 +96,24 @@ func (l *Lock) spareFile() bool {
 	if !l.reusable || l.published != nil || !s.spares.wanted() {
 		return false
 	}
-	if !l.blank && l.file.Truncate(0) != nil {
-		return false // a killed process's must name no document
-	}
-	dir, err := s.openFolder(locksDir)
-	if err != nil {
-		return false
-	}
-	defer dir.close()
-	if l.spare == "" {
-		name := sparePrefix + randomName()
-		if dir.link(path.Base(l.name), name) != nil {
-			return false // no hard links here
+	if !l.blank {
+		// A killed process's must name no document. To cut it off would have the next
+		// one allocate its page anew.
+		if _, err := l.file.WriteAt([]byte{'\n'}, 0); err != nil {
+			return false
 		}
-		l.spare = name
 	}
-	if dir.unlink(path.Base(l.name)) != nil {
+	err := s.inLocks(func(dir *folder) error {
+		if l.spare == "" {
+			name := sparePrefix + randomName()
+			if err := dir.link(path.Base(l.name), name); err != nil {
+				return err // no hard links here
+			}
+			l.spare = name
+		}
+		return dir.unlink(path.Base(l.name))
+	})
+	if err != nil {
 		return false
 	}
 	// From here on the lock's name may be another's.
@@ -139,7 +137,58 @@ func (s *Store) dropSpares(done bool) {
 		s.dropSpare(x)
 	}
 	s.spares.free = nil
+	s.locks.close()
 	if s.spares.done = s.spares.done || done; s.spares.done && s.spares.idle != nil {
 		s.spares.idle.Stop()
+	}
+}
+
+// lockFolder is the folder of locks, which is kept open while locks are taken.
+type lockFolder struct {
+	mu     sync.RWMutex
+	dir    *folder // nil for none
+	opened time.Time
+}
+
+// lockFolderAge is how long, as somebody may put another folder in its place.
+const lockFolderAge = time.Second
+
+// inLocks does something in the folder of locks.
+func (s *Store) inLocks(do func(*folder) error) error {
+	l := &s.locks
+	for {
+		l.mu.RLock()
+		if l.dir != nil && time.Since(l.opened) < lockFolderAge {
+			defer l.mu.RUnlock()
+			return do(l.dir)
+		}
+		l.mu.RUnlock()
+		if err := l.open(s); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *lockFolder) open(s *Store) error {
+	l.close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dir != nil {
+		return nil // another has opened it
+	}
+	dir, err := s.openFolder(locksDir)
+	if err != nil {
+		return err
+	}
+	l.dir, l.opened = dir, time.Now()
+	return nil
+}
+
+func (l *lockFolder) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dir != nil {
+		l.dir.close()
+		l.dir = nil
 	}
 }

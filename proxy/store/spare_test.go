@@ -31,13 +31,13 @@ func TestSpareLocks(t *testing.T) {
 	r.neverIdle()
 	other := openDir(t, r.dir, false)
 	var last os.FileInfo
-	for _, target := range []string{"/a", "/b", "/a"} {
+	for _, target := range []string{"/a", "/a-longer-name", "/a"} {
 		l, err := r.Lock(t.Context(), key(target), "")
 		r.must(err)
 		name := lockName(key(target), "")
 		b, err := os.ReadFile(r.path(name))
 		r.must(err)
-		if string(b) != key(target).Name("") {
+		if line, _, _ := strings.Cut(string(b), "\n"); line != key(target).Name("") {
 			t.Errorf("the lock of %s says %q", target, b)
 		}
 		fi, err := os.Stat(r.path(name))
@@ -69,15 +69,23 @@ func TestSpareLocks(t *testing.T) {
 // Who follows a body looks at its lock's file: that one is not used again.
 func TestSpareNotPublished(t *testing.T) {
 	r := newRig(t)
+	other := openDir(t, r.dir, false)
 	r.neverIdle()
 	for range 2 {
-		first, err := r.Lock(t.Context(), key("/first"), "")
+		first, err := r.Lock(t.Context(), key("/first-of-a-long-name"), "")
 		r.must(err)
 		first.Unlock() // leaves a spare file
 		l, w, _ := held(t, r.Store, key("/a"))
 		before := l.spare
 		if before == "" {
 			t.Error("no spare file is used")
+		}
+		_, p, err := other.LockOrFollow(t.Context(), key("/a"), "")
+		r.must(err)
+		if p == nil {
+			t.Error("what is published is not found")
+		} else {
+			p.Close()
 		}
 		l.Unlock()
 		r.must(w.Close())
@@ -110,7 +118,10 @@ func TestSpareOfTheKilled(t *testing.T) {
 // A folder of locks that somebody has replaced is no failure.
 func TestSpareGone(t *testing.T) {
 	r := newRig(t)
-	r.put("/a", "a")
+	r.neverIdle()
+	first, err := r.Lock(t.Context(), key("/a"), "")
+	r.must(err)
+	first.Unlock()
 	r.must(os.RemoveAll(r.path(locksDir)))
 	r.must(os.Mkdir(r.path(locksDir), 0o755))
 	l, err := r.Lock(t.Context(), key("/b"), "")

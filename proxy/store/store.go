@@ -42,6 +42,7 @@ type Store struct {
 	salt     []byte
 	unmarked atomic.Bool // uses can't be marked: see markUsed
 	spares   spares
+	locks    lockFolder
 }
 
 // Open opens the cache directory dir and makes it when it is missing. A

@@ -69,6 +69,9 @@ func (s *Store) verify(v *Verifier, k Key, f Form) *Problem {
 	if s.wrong(k, f, v.Quick) == "" {
 		return nil
 	}
+	if f.Name == "" && f.Kind != FormParts && s.fetching(k, f.Variant) {
+		return nil // metadata that comes before its file
+	}
 	f.Meta = nil
 	if !s.readOnly {
 		defer s.edit(k, f.Variant).Unlock()
@@ -118,8 +121,8 @@ func (s *Store) wrong(k Key, f Form, quick bool) string {
 	}
 	switch f.Kind {
 	case FormOrphan:
-		if len(m.VaryBy) > 0 || m.Below || s.fetching(k, f.Variant) {
-			return "" // it says where the variants beside it are, is of a file in another directory, or comes before its file
+		if len(m.VaryBy) > 0 || m.Below {
+			return "" // it says where the variants beside it are, or is of a file in another directory
 		}
 		return "metadata without its file"
 	case FormFile:
