@@ -158,12 +158,11 @@ func setUpLinks(six bool) error {
 func outerLink(lo netlink.Link) (netlink.Link, error) {
 	named := netlink.NewLinkAttrs()
 	named.Name = "eth0"
-	peer := netlink.NewLinkAttrs()
-	peer.Name = "eth0"
+	named.NumTxQueues, named.NumRxQueues = 1, 1 // else one a processor, which nothing goes through
 	var errs error
 	for _, l := range []netlink.Link{
 		&netlink.Dummy{LinkAttrs: named},
-		&netlink.Veth{LinkAttrs: peer, PeerName: "eth0peer"},
+		&netlink.Veth{LinkAttrs: named, PeerName: "eth0peer"},
 		lo,
 	} {
 		if l != lo {
