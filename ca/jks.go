@@ -38,7 +38,7 @@ func addToJKS(store []byte, ders [][]byte) (out []byte, ok bool) {
 	if len(rest) > 0 {
 		return nil, false
 	}
-	out = slices.Grow(slices.Clone(store[:len(store)-sha1.Size]), 4<<10)
+	out = append(make([]byte, 0, len(store)+4<<10), store[:len(store)-sha1.Size]...)
 	for _, der := range ders {
 		if slices.ContainsFunc(has, func(h []byte) bool { return bytes.Equal(h, der) }) {
 			continue

@@ -94,6 +94,7 @@ func (b *trustBuilder) resolve(path string) string {
 		return r
 	}
 	if _, err := os.Lstat(path); err != nil && b.root == "/" {
+		b.real[path] = path
 		return path // most of what is probed does not exist
 	}
 	r, err := securejoin.SecureJoin(b.root, path)
