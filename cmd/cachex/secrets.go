@@ -17,46 +17,68 @@ const hidden = "…"
 
 // mask is what is looked for, and what is left of it.
 type mask struct {
-	at   *regexp.Regexp
-	left string
+	needs string // is in whatever the expression finds
+	expr  string
+	left  string
+	at    *regexp.Regexp // nil until it is needed: all of them take half a millisecond
 }
 
 func masks() []mask {
 	return []mask{
 		// A field of HTTP: -H 'Authorization: Bearer …'.
-		{regexp.MustCompile(`(?i)((?:proxy-)?authorization|cookie|` + secretName + `)(\s*:\s*)[^'"\n]+`), "$1$2" + hidden},
+		{needs: ":", expr: `(?i)((?:proxy-)?authorization|cookie|` + secretName + `)(\s*:\s*)[^'"\n]+`, left: "$1$2" + hidden},
 		// NPM_TOKEN=…, --token=…
-		{regexp.MustCompile(`(?i)(` + secretName + `=)(?:"[^"]*"|'[^']*'|[^\s'"&;|=][^\s'"&;|]*)`), "$1" + hidden},
+		{needs: "=", expr: `(?i)(` + secretName + `=)(?:"[^"]*"|'[^']*'|[^\s'"&;|=][^\s'"&;|]*)`, left: "$1" + hidden},
 		// "password":"…", in JSON, which may be quoted once more.
-		{regexp.MustCompile(`(?i)(` + secretName + `\\*["']\s*:\s*\\*["'])[^"'\\]+`), "$1" + hidden},
+		{needs: ":", expr: `(?i)(` + secretName + `\\*["']\s*:\s*\\*["'])[^"'\\]+`, left: "$1" + hidden},
 		// --password …, in one word of a shell.
-		{regexp.MustCompile(`(?i)(--?` + secretName + `\s+)[^\s'"&;|]+`), "$1" + hidden},
+		{needs: "-", expr: `(?i)(--?` + secretName + `\s+)[^\s'"&;|]+`, left: "$1" + hidden},
 		// -u USER:PASSWORD
-		{regexp.MustCompile(`((?:^|\s)(?:-u|--user|--proxy-user)[ =]?[^\s:=]+:)[^\s'"&;|]+`), "$1" + hidden},
+		{needs: "-u", expr: `((?:^|\s)(?:-u|--user|--proxy-user)[ =]?[^\s:=]+:)[^\s'"&;|]+`, left: "$1" + hidden},
 	}
+}
+
+// in gives the expression, and nil for a word that it cannot be found in.
+func (m *mask) in(word string) *regexp.Regexp {
+	if !strings.Contains(word, m.needs) {
+		return nil
+	}
+	if m.at == nil {
+		m.at = regexp.MustCompile(m.expr)
+	}
+	return m.at
+}
+
+func (m *mask) found(word string) bool {
+	at := m.in(word)
+	return at != nil && at.MatchString(word)
 }
 
 // withoutSecrets is the command as a report may show it: URLs in it lose their
 // passwords and tokens, and what looks like a secret is left out.
 func withoutSecrets(args []string) []string {
-	anyURL := regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s'"<>]+`)
+	anyURL := mask{needs: "://", expr: `[a-zA-Z][a-zA-Z0-9+.-]*://[^\s'"<>]+`}
+	asName := mask{needs: "-", expr: `(?i)^--?` + secretName + `$`}
 	all := masks()
-	asName := regexp.MustCompile(`(?i)^--?` + secretName + `$`)
 	shown := make([]string, len(args))
 	for i, a := range args {
-		a = anyURL.ReplaceAllStringFunc(a, func(s string) string {
-			u, err := url.Parse(s)
-			if err != nil {
-				return "https://" + hidden // not to be told what is secret in it
+		if at := anyURL.in(a); at != nil {
+			a = at.ReplaceAllStringFunc(a, func(s string) string {
+				u, err := url.Parse(s)
+				if err != nil {
+					return "https://" + hidden // not to be told what is secret in it
+				}
+				return policy.Unsigned(u).String()
+			})
+		}
+		for i := range all {
+			if at := all[i].in(a); at != nil {
+				a = at.ReplaceAllString(a, all[i].left)
 			}
-			return policy.Unsigned(u).String()
-		})
-		for _, m := range all {
-			a = m.at.ReplaceAllString(a, m.left)
 		}
 		if i > 0 {
 			switch before := args[i-1]; {
-			case asName.MatchString(before):
+			case asName.found(before):
 				a = hidden
 			case before == "-u" || before == "--user" || before == "--proxy-user":
 				if user, _, ok := strings.Cut(a, ":"); ok {
