@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
@@ -190,8 +189,8 @@ func (p *Proxy) keepStatus(q *query, m *store.Meta) error {
 	return p.Store.PutStatus(q.key, q.base, m)
 }
 
-// oidShape is what an object's name is, and all that gets into a path.
-var oidShape = regexp.MustCompile(`^[0-9a-f]{64}$`)
+// isOID tells whether a word is an object's name, and thus gets into a path.
+func isOID(s string) bool { return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == "" }
 
 // objectKey is where an object is kept.
 func objectKey(batch store.Key, oid string) store.Key {
@@ -234,7 +233,7 @@ func (p *Proxy) keptObjects(q *query, asked lfsRequest) (objects []lfsObject, mi
 		answer := lfsObject{OID: o.OID, Size: o.Size}
 		key := objectKey(q.key, o.OID)
 		e, ok := (*store.Entry)(nil), false
-		if oidShape.MatchString(o.OID) {
+		if isOID(o.OID) {
 			e, ok = p.keptObject(q, key, o.OID)
 		}
 		if ok {

@@ -44,7 +44,7 @@ func (l *lfsLinks) note(p *Proxy, q *query, answer lfsResponse) {
 	for _, o := range answer.Objects {
 		action := o.Actions["download"]
 		u, err := url.Parse(action.Href)
-		if err != nil || !u.IsAbs() || !oidShape.MatchString(o.OID) {
+		if err != nil || !u.IsAbs() || !isOID(o.OID) {
 			continue
 		}
 		header := http.Header{}

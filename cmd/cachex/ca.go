@@ -259,9 +259,9 @@ func (o *caCommand) stores(cert *x509.Certificate) (stores []ca.Store, skipped [
 		case err == nil:
 			stores = append(stores, found...)
 		case len(o.kinds) > 0 || k == "system":
-			return nil, nil, fmt.Errorf("%s: %w", storeNames[k], err)
+			return nil, nil, fmt.Errorf("%s: %w", storeName(k), err)
 		default:
-			skipped = append(skipped, fmt.Sprintf("left out: %s: %v", storeNames[k], err))
+			skipped = append(skipped, fmt.Sprintf("left out: %s: %v", storeName(k), err))
 		}
 	}
 	return stores, skipped, nil
@@ -355,9 +355,19 @@ func (o *caCommand) remove() error {
 	return nil
 }
 
-var storeNames = map[string]string{"system": "the system's store", "nss": "Firefox and Chromium", "java": "Java"}
+func storeName(kind string) string {
+	switch kind {
+	case "system":
+		return "the system's store"
+	case "nss":
+		return "Firefox and Chromium"
+	case "java":
+		return "Java"
+	}
+	return ""
+}
 
-func described(s ca.Store) string { return fmt.Sprintf("%s: %s", storeNames[s.Kind], s.Place) }
+func described(s ca.Store) string { return fmt.Sprintf("%s: %s", storeName(s.Kind), s.Place) }
 
 // owner is who the authority is named after.
 func owner() string {

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/pflag"
 )
@@ -133,16 +134,16 @@ func roffRelated(pages []string) string {
 
 func indentation(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
 
-var termGap = regexp.MustCompile(`^ *(\S.*?)  +(\S.*)$`)
+var termGap = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^ *(\S.*?)  +(\S.*)$`) })
 
 func isTerm(line string, column int) bool {
-	return indentation(line) == column && termGap.MatchString(line)
+	return indentation(line) == column && termGap().MatchString(line)
 }
 
 // splitTerm is a line of a list: the term and its text. Without two spaces in it
 // all is term.
 func splitTerm(line string) (term, text string) {
-	if m := termGap.FindStringSubmatch(line); m != nil {
+	if m := termGap().FindStringSubmatch(line); m != nil {
 		return m[1], m[2]
 	}
 	return strings.TrimSpace(line), ""

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Keep is whether an answer is kept.
@@ -210,14 +211,14 @@ func KeptHeader(answer http.Header) http.Header {
 		}
 	}
 	for i, link := range h["Link"] { // <https://…?token=…>; rel="next", … (RFC 8288)
-		h["Link"][i] = linkTarget.ReplaceAllStringFunc(link, func(s string) string {
+		h["Link"][i] = linkTarget().ReplaceAllStringFunc(link, func(s string) string {
 			return "<" + unsignedLink(s[1:len(s)-1]) + ">"
 		})
 	}
 	return h
 }
 
-var linkTarget = regexp.MustCompile("<[^>]*>")
+var linkTarget = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("<[^>]*>") })
 
 // unsignedLink takes the secrets out of a URL reference and leaves the rest as
 // it was sent.
