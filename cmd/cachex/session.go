@@ -389,6 +389,7 @@ func (s *session) serve(path string, args []string) (sandbox.State, error) {
 		return sandbox.State{}, s.container.startError(args[0], err)
 	}
 	serving.Go(func() { s.doors.serve(ctx, s.box) })
+	report.Prepare() // while the command begins
 	return s.box.Wait()
 }
 

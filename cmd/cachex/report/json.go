@@ -31,6 +31,10 @@ func WriteJSON(w io.Writer, r *Report) error {
 	return err
 }
 
+// Prepare has encoding/json look at the types of a report: the first WriteJSON takes
+// 0.3 ms less then.
+func Prepare() { _, _ = json.Marshal(Run{}) }
+
 func writeLines(w io.Writer, r *Report) error {
 	separator := ""
 	for x, err := range r.Exchanges {
