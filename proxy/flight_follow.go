@@ -32,7 +32,7 @@ func (f *flight) lookOn(want fetch, p *store.Partial) {
 			return
 		}
 		var lock *store.Lock
-		if lock, p, err = f.lockOrFollow(want.variant); err == nil && p != nil && (strongValidator(p.Header) == "" || !f.same(p.Header, p.Length)) {
+		if lock, p, err = f.lockOrFollow(want.variant, nil); err == nil && p != nil && (strongValidator(p.Header) == "" || !f.same(p.Header, p.Length)) {
 			// Another version, or plain http's, or it cannot be told: bytes of two
 			// versions must not be put together. What is taken over is compared.
 			p.Close()
@@ -55,8 +55,8 @@ func (f *flight) lookOn(want fetch, p *store.Partial) {
 
 // lockOrFollow is that of the store, but for a body that comes over plain http:
 // an encrypted request waits until that is over, and fetches its own.
-func (f *flight) lockOrFollow(variant string) (*store.Lock, *store.Partial, error) {
-	lock, p, err := f.p.Store.LockOrFollow(f.ctx, f.id.key, variant)
+func (f *flight) lockOrFollow(variant string, over func() bool) (*store.Lock, *store.Partial, error) {
+	lock, p, err := f.p.Store.LockOrFollow(f.ctx, f.id.key, variant, over)
 	if p != nil && f.id.scheme == "https" && p.Plain() {
 		p.Close()
 		lock, err = f.p.Store.Lock(f.ctx, f.id.key, variant)

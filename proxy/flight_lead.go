@@ -30,7 +30,8 @@ type fetch struct {
 // lead fetches the answer. It holds the document's lock, so that no other
 // process does the same.
 func (f *flight) lead(want fetch) {
-	lock, partial, err := f.lockOrFollow(want.variant)
+	stored := func() bool { return f.storedMeanwhile(want.variant, want.old) }
+	lock, partial, err := f.lockOrFollow(want.variant, stored)
 	if partial != nil && (partial.Whole() || !f.p.reusable(want.terms, &partial.Meta, want.url, want.req.Header)) {
 		// Who got all of it may be asking again.
 		partial.Close()
@@ -44,10 +45,13 @@ func (f *flight) lead(want fetch) {
 	case partial != nil:
 		f.lookOn(want, partial)
 		return
+	case lock == nil:
+		f.finish(flightStored)
+		return
 	}
 	defer lock.Unlock()
 	want.lock = lock
-	if f.storedMeanwhile(want.variant, want.old) {
+	if stored() {
 		f.finish(flightStored)
 		return
 	}

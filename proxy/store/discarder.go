@@ -105,7 +105,7 @@ func (d *Discarder) edit(lock string, wait bool) (unlock func(), err error) {
 	}
 	// No hard links here, or another has it.
 	if wait {
-		l, _, err := d.store.waitLock(context.Background(), name, nil)
+		l, _, err := d.store.waitLock(context.Background(), name, waiting{})
 		return l.Unlock, err
 	}
 	l, err := d.store.tryLock(name)

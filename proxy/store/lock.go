@@ -50,22 +50,30 @@ func lockName(k Key, variant string) string {
 // longer than clients wait. In a read-only store, where nothing is kept, and
 // after Alone, it returns at once.
 func (s *Store) Lock(ctx context.Context, k Key, variant string) (*Lock, error) {
-	l, _, err := s.lock(ctx, k, variant, nil)
+	l, _, err := s.lock(ctx, k, variant, waiting{})
 	return l, err
 }
 
 // LockOrFollow is Lock, or when the process that has the lock has published
-// the body that it is writing, that body and no lock.
-func (s *Store) LockOrFollow(ctx context.Context, k Key, variant string) (*Lock, *Partial, error) {
-	return s.lock(ctx, k, variant, func(name string) *Partial { return s.follow(k, name) })
+// the body that it is writing, that body and no lock. Neither comes when over, which
+// is asked each time before the lock is tried again, says that it is not wanted any
+// more; nil never does.
+func (s *Store) LockOrFollow(ctx context.Context, k Key, variant string, over func() bool) (*Lock, *Partial, error) {
+	return s.lock(ctx, k, variant, waiting{func(name string) *Partial { return s.follow(k, name) }, over})
 }
 
-func (s *Store) lock(ctx context.Context, k Key, variant string, follow func(string) *Partial) (*Lock, *Partial, error) {
+// waiting is what may end the waiting for a lock, beside the lock. Each may be nil.
+type waiting struct {
+	follow func(name string) *Partial
+	over   func() bool
+}
+
+func (s *Store) lock(ctx context.Context, k Key, variant string, w waiting) (*Lock, *Partial, error) {
 	if s.readOnly || s.alone {
 		return &Lock{}, nil, nil
 	}
-	l, p, err := s.waitLock(ctx, lockName(k, variant), follow)
-	if err != nil || p != nil || l.file == nil {
+	l, p, err := s.waitLock(ctx, lockName(k, variant), w)
+	if err != nil || l == nil || l.file == nil {
 		return l, p, err
 	}
 	if err := l.Cover(k, variant); err != nil {
@@ -90,16 +98,16 @@ func (l *Lock) Cover(k Key, variant string) error {
 	return err
 }
 
-// waitLock tries until it has the lock, or something to follow.
-func (s *Store) waitLock(ctx context.Context, name string, follow func(string) *Partial) (*Lock, *Partial, error) {
+// waitLock tries until it has the lock, or something to follow, or it is over.
+func (s *Store) waitLock(ctx context.Context, name string, w waiting) (*Lock, *Partial, error) {
 	patience := time.After(lockPatience)
 	for {
 		l, err := s.tryLock(name)
 		if err != nil || l != nil {
 			return l, nil, err
 		}
-		if follow != nil {
-			if p := follow(name); p != nil {
+		if w.follow != nil {
+			if p := w.follow(name); p != nil {
 				return nil, p, nil
 			}
 		}
@@ -109,6 +117,9 @@ func (s *Store) waitLock(ctx context.Context, name string, follow func(string) *
 		case <-patience:
 			return &Lock{}, nil, nil
 		case <-time.After(lockPoll):
+		}
+		if w.over != nil && w.over() {
+			return nil, nil, nil
 		}
 	}
 }
@@ -169,7 +180,7 @@ func (l *Lock) Unlock() {
 // either, under whatever Lock or none: answers to HEAD, requests that
 // invalidate, and fetches that turn out to be of another variant have none.
 func (s *Store) edit(k Key, variant string) *Lock {
-	l, _, err := s.waitLock(context.Background(), editName(k, variant), nil)
+	l, _, err := s.waitLock(context.Background(), editName(k, variant), waiting{})
 	if err != nil {
 		return &Lock{} // a directory that can't be written to: what follows says so
 	}

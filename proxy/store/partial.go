@@ -75,25 +75,36 @@ func (p *Partial) kept() *Meta {
 // follow finds the body that the holder of a lock has published; nil when there
 // is none that this process can read.
 func (s *Store) follow(k Key, name string) *Partial {
+	said, _, err := s.readFile(name, maxLock)
+	if err != nil {
+		return nil
+	}
+	at := publishedIn(said)
+	if at == nil { // most are not: this is asked again and again
+		return nil
+	}
 	lock, err := s.root.Open(name)
 	if err != nil {
 		return nil
 	}
-	p := s.openPublished(k, lock)
+	p := s.openPublished(k, lock, said, at)
 	if p == nil {
 		lock.Close()
 	}
 	return p
 }
 
-func (s *Store) openPublished(k Key, lock *os.File) *Partial {
-	b := make([]byte, maxLock)
-	n, _ := lock.ReadAt(b, 0) // a short file is the rule
-	_, line, _ := bytes.Cut(b[:n], []byte("\n"))
-	var at published
-	if !bytes.HasSuffix(line, []byte("\n")) || json.Unmarshal(line, &at) != nil {
+// publishedIn is what a lock's file says of a body, nil for nothing.
+func publishedIn(said []byte) *published {
+	_, line, _ := bytes.Cut(said, []byte("\n"))
+	at := new(published)
+	if !bytes.HasSuffix(line, []byte("\n")) || json.Unmarshal(line, at) != nil {
 		return nil
 	}
+	return at
+}
+
+func (s *Store) openPublished(k Key, lock *os.File, said []byte, at *published) *Partial {
 	if at.Meta.URL != k.URL("https") && at.Meta.URL != k.URL("http") {
 		return nil
 	}
@@ -101,7 +112,7 @@ func (s *Store) openPublished(k Key, lock *os.File) *Partial {
 	if err != nil {
 		return nil // another machine's, or another user's
 	}
-	p := &Partial{Meta: at.Meta, Variant: at.Variant, Length: at.Length, File: f, lockFile: lock, said: bytes.Clone(b[:n])}
+	p := &Partial{Meta: at.Meta, Variant: at.Variant, Length: at.Length, File: f, lockFile: lock, said: said}
 	// Process ids are used again: what was opened must be a body of this
 	// directory whose writer holds the lock still.
 	if !s.inTemp(f) || p.ended() {

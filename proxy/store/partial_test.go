@@ -35,7 +35,7 @@ func TestFollow(t *testing.T) {
 		l, w, m := held(t, mine, k)
 		io.WriteString(w, "abc")
 
-		none, p, err := theirs.LockOrFollow(t.Context(), k, "")
+		none, p, err := theirs.LockOrFollow(t.Context(), k, "", nil)
 		if err != nil || none != nil || p == nil {
 			t.Fatalf("kept %v: %v, %v, %v", kept, none, p, err)
 		}
@@ -120,7 +120,7 @@ func TestFollowTheDead(t *testing.T) {
 	l, w, _ := held(t, mine, k)
 	defer w.Close()
 	io.WriteString(w, "abc")
-	_, p, err := theirs.LockOrFollow(t.Context(), k, "")
+	_, p, err := theirs.LockOrFollow(t.Context(), k, "", nil)
 	if err != nil || p == nil {
 		t.Fatalf("%v, %v", p, err)
 	}

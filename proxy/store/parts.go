@@ -193,7 +193,7 @@ func (m *PartsMeta) same(other *PartsMeta) bool {
 func (s *Store) withParts(k Key, variant string, change func(*PartsMeta) (*PartsMeta, error)) error {
 	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 	defer cancel()
-	lock, _, err := s.waitLock(ctx, lockName(k, variant+" parts"), nil)
+	lock, _, err := s.waitLock(ctx, lockName(k, variant+" parts"), waiting{})
 	if err != nil {
 		return err
 	}

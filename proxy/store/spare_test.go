@@ -80,7 +80,7 @@ func TestSpareNotPublished(t *testing.T) {
 		if before == "" {
 			t.Error("no spare file is used")
 		}
-		_, p, err := other.LockOrFollow(t.Context(), key("/a"), "")
+		_, p, err := other.LockOrFollow(t.Context(), key("/a"), "", nil)
 		r.must(err)
 		if p == nil {
 			t.Error("what is published is not found")

@@ -306,7 +306,7 @@ func (s *Store) isFolder(name string) bool {
 
 // moveIntoFolder makes a document's name a folder that holds the document.
 func (s *Store) moveIntoFolder(name string) error {
-	lock, _, err := s.waitLock(context.Background(), foldersLock, nil)
+	lock, _, err := s.waitLock(context.Background(), foldersLock, waiting{})
 	if err != nil {
 		return err
 	}
