@@ -9,7 +9,7 @@ import (
 // SSL_CERT_DIR honoured, as by every Go program) and the certificates of all
 // files that the variables of other programs name.
 func Roots(env []string) (*x509.CertPool, error) {
-	pool, err := x509.SystemCertPool()
+	pool, err := systemRoots(env)
 	if err != nil {
 		return nil, fmt.Errorf("read the system's roots: %w", err)
 	}
