@@ -75,6 +75,18 @@ func (s *Store) readFile(name string, most int64) ([]byte, readState, error) {
 	return b, readState{time.Unix(st.Mtim.Unix()), stateIn(&st)}, nil
 }
 
+// openLock opens the file of a lock, and makes it if it is missing.
+func (s *Store) openLock(name string) (*os.File, error) {
+	fd, err := unix.Openat2(int(s.at.Fd()), name, &unix.OpenHow{
+		Flags: unix.O_RDWR | unix.O_CREAT | unix.O_CLOEXEC, Mode: 0o600,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err == nil {
+		return os.NewFile(uintptr(fd), name), nil
+	}
+	return s.root.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600) // see open
+}
+
 // rmdir removes a folder if it is empty, and nothing else.
 func (s *Store) rmdir(name string) error {
 	f, err := s.openFolder(path.Dir(name))

@@ -18,5 +18,10 @@ func (s *Store) readFile(name string, most int64) ([]byte, readState, error) {
 	return readOpened(f, most)
 }
 
+// openLock opens the file of a lock, and makes it if it is missing.
+func (s *Store) openLock(name string) (*os.File, error) {
+	return s.root.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+}
+
 // rmdir removes a folder if it is empty.
 func (s *Store) rmdir(name string) error { return s.root.Remove(name) }

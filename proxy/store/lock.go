@@ -138,7 +138,7 @@ func (s *Store) tryLock(name string) (*Lock, error) {
 
 // tryFile is tryLock with the file of that name, which is made if it is missing.
 func (s *Store) tryFile(name string) (*Lock, error) {
-	f, err := s.root.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := s.openLock(name)
 	if err != nil {
 		if errors.Is(err, fs.ErrPermission) {
 			return nil, err
