@@ -183,6 +183,24 @@ func TestAbort(t *testing.T) {
 	r.clean()
 }
 
+// Who has taken the metadata of a body that was just placed for an orphan's makes it
+// be placed again.
+func TestPlacedTwice(t *testing.T) {
+	r := newRig(t)
+	w, err := r.Create()
+	r.must(err)
+	if _, err := io.WriteString(w, "body"); err != nil {
+		t.Fatal(err)
+	}
+	k := key("/a")
+	r.must(w.Commit(k, "", metaOf(k, 200)))
+	r.must(r.root.Remove(metaName(k, "")))
+	r.must(w.commitOver(k, "", w.kept))
+	r.must(w.Close())
+	r.want("/a", found{status: 200, body: "body"})
+	r.clean()
+}
+
 // named is Create where the file system knows only files with names.
 func (r *rig) named() (*Writer, error) {
 	f, temp, err := r.createNamed()

@@ -136,7 +136,7 @@ func (w *Writer) place(name string) error {
 		if errors.Is(err, fs.ErrNotExist) && w.store.makeFolders(path.Dir(name)) == nil {
 			err = w.linkNew(name)
 		}
-		if err == nil {
+		if err == nil || w.store.sameFile(w.file, name) { // which rename(2) would leave two names
 			return nil
 		}
 		if err := w.link(); err != nil {
