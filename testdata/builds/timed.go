@@ -80,10 +80,21 @@ func (r *runner) timed(names []string, rounds int, file string) (failed bool, er
 		}
 	}
 	if file != "" {
-		err = os.WriteFile(file, []byte(text), 0o644)
+		err = os.WriteFile(file, []byte(timedPreface+text), 0o644)
 	}
 	return failed, err
 }
+
+// timedPreface comes before the table in a file.
+const timedPreface = `# Times of real builds
+
+Made by "make times": each build without cachex and with it, its client's own cache empty and
+full, one after the other, on the machine and over the network that were there. Networks and
+registries differ; what is compared is in the column "against". Indexes whose answers have
+neither a lifetime nor a validator are fetched anew by a warm build, as they are without cachex:
+that is most of what cachex does where a warm build takes it more than an offline one.
+
+`
 
 // time runs one phase in a directory of the round's.
 func (r *runner) time(t *timing, dir string) error {
