@@ -58,7 +58,7 @@ func (s *Store) copyBody(from io.Reader, to string) (time.Time, error) {
 // bodyName is where a document's file is.
 func (s *Store) bodyName(k Key, variant string) string {
 	name := k.Name(variant)
-	if fi, err := s.root.Lstat(name); err == nil && fi.IsDir() {
+	if fi, err := s.lstat(name); err == nil && fi.kind.IsDir() {
 		name += "/" + selfName
 	}
 	return name

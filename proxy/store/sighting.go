@@ -22,11 +22,15 @@ func (s *Store) Sight(k Key, variant string, e *Entry) *Sighting {
 	if e.body == (fileState{}) || e.meta == (fileState{}) || len(s.lower) > 0 {
 		return nil
 	}
-	g := &Sighting{s, sighted{s.bodyName(k, variant), e.body}, sighted{metaName(k, variant), e.meta}}
-	if !g.Holds() {
-		return nil
+	g := &Sighting{s, sighted{k.Name(variant), e.body}, sighted{metaName(k, variant), e.meta}}
+	if g.Holds() {
+		return g
 	}
-	return g
+	g.body.name += "/" + selfName // its name may be a folder
+	if g.Holds() {
+		return g
+	}
+	return nil
 }
 
 // Holds tells whether nothing has changed since.
