@@ -102,6 +102,32 @@ func TestLockHasPatience(t *testing.T) {
 	})
 }
 
+// Who waits for a lock leaves when it is not wanted any more.
+func TestLockIsOver(t *testing.T) {
+	r := newRig(t)
+	held, err := r.Lock(t.Context(), key("/a"), "")
+	r.must(err)
+	defer held.Unlock()
+	synctest.Test(t, func(t *testing.T) {
+		began, asked := time.Now(), 0
+		l, p, err := r.LockOrFollow(t.Context(), key("/a"), "", func() bool { asked++; return asked == 3 })
+		if took := time.Since(began); l != nil || p != nil || err != nil || took != 3*lockPoll {
+			t.Errorf("after %v: %v, %v, %v", took, l, p, err)
+		}
+	})
+}
+
+// A body whose metadata can't be written does not stay as a user's own file.
+func TestNoRoomForMetadata(t *testing.T) {
+	r := newRig(t)
+	r.write(metaDir+"/registry.example/a", "no folder")
+	if err := commit(r.Store, "/a/b", "body"); err == nil {
+		t.Error("it is kept")
+	}
+	r.want("/a/b", found{miss: "not in the cache"})
+	r.clean()
+}
+
 // Many write one key: what is found is always one of the bodies, whole.
 func TestWritersOfOneKey(t *testing.T) {
 	r := newRig(t)

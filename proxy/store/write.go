@@ -106,7 +106,9 @@ func (w *Writer) commitOver(k Key, variant string, m *Meta) error {
 		return err
 	}
 	if err = w.place(k.Name(variant)); err == nil {
-		err = s.renameInto(meta, metaName(k, variant))
+		if err = s.renameInto(meta, metaName(k, variant)); err != nil {
+			err = errors.Join(err, s.remove(k, variant))
+		}
 	}
 	if err != nil {
 		s.root.Remove(meta)
